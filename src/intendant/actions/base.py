@@ -1,0 +1,132 @@
+"""What a verb is: its sentence, what it needs and leaves behind, and how it is carried out, in repeatable pieces.
+
+To add a verb, write one file in this folder with one class. A verb that writes a table is a `TableAction`: it stages
+rows, the gate audits them, the loop publishes. Any other verb is an `Effect`: one repeatable act.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from sqlglot import exp
+
+from intendant.catalog import Catalog
+from intendant.language.plans import print_step
+from intendant.operators.base import Relation, Scope, table_sql
+from intendant.types import Column, Json, Snapshot, Stamp, Step
+
+if TYPE_CHECKING:
+    from intendant.engines.duckdb import DuckDB
+    from intendant.lake import Lake, Stage
+    from intendant.sources.base import Source
+    from intendant.workspace import Workspace
+
+__all__ = ["Action", "Context", "Effect", "Footprint", "Staged", "TableAction"]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a step touches: tables read and written (or created), and why a person must approve it ("" when not)."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    needs_approval: str = ""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What a TableAction left in the stage: how it is to be published, and facts for events and cursors."""
+
+    table: str
+    mode: Literal["replace", "append", "upsert"]
+    rows: int
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    sort_by: tuple[str, ...] = ()
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an action works with. `tell(kind, data)` reports progress to who is watching; it records nothing."""
+
+    workspace: Workspace
+    lake: Lake
+    engine: DuckDB
+    catalog: Catalog
+    stamp: Stamp
+    tell: Callable[[str, Mapping[str, Json]], None]
+    source: Callable[[str], Source]
+    attempt: int = 0
+
+    def snapshots(self, names: Sequence[str]) -> dict[str, Snapshot]:
+        """The current snapshots of these tables."""
+        return {n: self.lake.snapshot(n) for n in dict.fromkeys(names)}
+
+
+class Action(ABC):
+    """One verb. All methods but the acting one are pure: step and catalog in, values out."""
+
+    verb: ClassVar[str]
+    form: ClassVar[str]
+    agent: ClassVar[str]
+    """Whose verb it is: ingestion, quality, transformation, storage or optimization."""
+    summary: ClassVar[str]
+    example: ClassVar[str]
+
+    def resolve(self, step: Step, catalog: Catalog) -> Step:
+        """The step with its defaults filled in (target, cursor, keys), names in their true case.
+
+        Raises UnknownName, TypeMismatch or LanguageError when the step doesn't fit the catalog.
+        """
+        return step
+
+    @abstractmethod
+    def footprint(self, step: Step, catalog: Catalog) -> Footprint:
+        """What the resolved step touches."""
+
+    def after(self, step: Step, catalog: Catalog, describe: Describe) -> Catalog:
+        """The catalog once the resolved step has run."""
+        return catalog
+
+    def origins(self, step: Step, catalog: Catalog) -> dict[str, tuple[str, ...]]:
+        """Column lineage of a written table: output column to "table.column" inputs; {} when nothing is written."""
+        return {}
+
+
+Describe = Callable[[exp.Expression, Catalog], "tuple[Column, ...]"]
+
+
+class TableAction(Action):
+    """A verb that writes one table, through stage, audit and publish."""
+
+    @abstractmethod
+    def target(self, step: Step) -> str:
+        """The table that the resolved step writes."""
+
+    @abstractmethod
+    def stage(self, step: Step, stage: Stage, context: Context) -> Staged:
+        """Fills the stage. May be called again after a crash, with an empty stage. Raises SourceError, EngineError."""
+
+
+class Effect(Action):
+    """A verb that does something else than writing a table's rows."""
+
+    @abstractmethod
+    def act(self, step: Step, context: Context) -> dict[str, Json]:
+        """Does it; doing it again with the same stamp does nothing more. Returns facts for the journal (JSON)."""
+
+
+def scope_of(step: Step, catalog: Catalog, describe: Describe) -> Scope:
+    """The scope of a step's operators: tables of the catalog, typing by the engine."""
+    where = f"`{print_step(step)}`"
+    return Scope(lambda name: catalog.table(name, where).columns, lambda q: describe(q, catalog), where)
+
+
+def relation_of(table: str, catalog: Catalog, where: str = "") -> Relation:
+    found = catalog.table(table, where)
+    return Relation(table_sql(found.name), found.columns)

@@ -1,0 +1,38 @@
+"""The table has as many rows as it should."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from intendant.checks.rules.base import RuleKind
+from intendant.types import Column, Rule, Step
+
+__all__ = ["RowCount"]
+
+
+class RowCount(RuleKind):
+    verb = "row_count"
+    form = "row count ( between <low:int> and <high:int> | at least <min:int> | at most <max:int> )"
+    summary = "The table has at least, at most, or between so many rows."
+    example = "check orders for row count at least 1000"
+    per_row = False
+
+    def rule(self, step: Step) -> Rule:
+        a = step.args
+        return Rule("row_count", min=a.get("low", a.get("min")), max=a.get("high", a.get("max")))
+
+    def step(self, rule: Rule) -> Step:
+        if rule.min is not None and rule.max is not None:
+            return Step("row_count", {"low": rule.min, "high": rule.max})
+        return Step("row_count", {"min": rule.min} if rule.min is not None else {"max": rule.max})
+
+    def broken(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
+        count = exp.Count(this=exp.Star())
+        tests: list[exp.Expression] = []
+        if rule.min is not None:
+            tests.append(exp.LT(this=count, expression=exp.Literal.number(rule.min)))
+        if rule.max is not None:
+            tests.append(exp.GT(this=count.copy(), expression=exp.Literal.number(rule.max)))
+        return exp.paren(exp.or_(*tests))

@@ -1,0 +1,304 @@
+"""Expressions to sqlglot trees, typed against the columns they stand on; nothing else makes SQL of what people write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from intendant.errors import TypeMismatch, UnknownName, did_you_mean
+from intendant.language.expression import (
+    FUNCTIONS,
+    Between,
+    Binary,
+    Call,
+    Case,
+    Col,
+    Expr,
+    In,
+    IsNull,
+    Literal,
+    Unary,
+    print_expression,
+)
+from intendant.types import Column
+
+__all__ = ["Compiler", "column_sql", "find_column", "kind_of_type", "literal_sql"]
+
+NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|REAL|DECIMAL)", re.I)
+TYPE_NAMES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "decimal": "DECIMAL(18, 4)",
+              "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "json": "JSON"}
+"""The language's types as DuckDB's."""
+
+SIMPLE = {"lower": "LOWER", "upper": "UPPER", "trim": "TRIM", "length": "LENGTH", "replace": "REPLACE",
+          "left": "LEFT", "right": "RIGHT", "substring": "SUBSTRING", "concat": "CONCAT", "split_part": "SPLIT_PART",
+          "regexp_extract": "REGEXP_EXTRACT", "regexp_replace": "REGEXP_REPLACE", "lpad": "LPAD", "abs": "ABS",
+          "round": "ROUND", "floor": "FLOOR", "ceil": "CEIL", "sqrt": "SQRT", "ln": "LN", "log10": "LOG10",
+          "exp": "EXP", "power": "POWER", "sign": "SIGN", "coalesce": "COALESCE", "nullif": "NULLIF",
+          "greatest": "GREATEST", "least": "LEAST", "year": "YEAR", "quarter": "QUARTER", "month": "MONTH",
+          "week": "WEEK", "day": "DAY", "hour": "HOUR", "minute": "MINUTE", "weekday": "ISODOW",
+          "day_name": "DAYNAME", "month_name": "MONTHNAME", "elements": "LEN", "any_contains": "LIST_CONTAINS",
+          "format_date": "STRFTIME"}
+CASTS = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "date_of": "DATE", "timestamp_of": "TIMESTAMP"}
+ARITY = {"replace": (3, 3), "substring": (2, 3), "left": (2, 2), "right": (2, 2), "split_part": (3, 3), "round": (1, 2),
+         "regexp_extract": (2, 3), "regexp_replace": (3, 3), "lpad": (3, 3), "power": (2, 2), "nullif": (2, 2),
+         "if": (3, 3), "start_of": (2, 2), "days_between": (2, 2), "hours_between": (2, 2), "seconds_between": (2, 2),
+         "format_date": (2, 2), "add_days": (2, 2), "element": (2, 2), "any_contains": (2, 2), "now": (0, 0),
+         "today": (0, 0), "concat": (1, 99), "coalesce": (1, 99), "greatest": (1, 99), "least": (1, 99)}
+BINARY: dict[str, type[exp.Binary]] = {"and": exp.And, "or": exp.Or, "=": exp.EQ, "!=": exp.NEQ, "<": exp.LT,
+                                       "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "+": exp.Add, "-": exp.Sub,
+                                       "*": exp.Mul, "/": exp.Div, "%": exp.Mod, "||": exp.DPipe}
+
+
+def kind_of_type(duckdb_type: str) -> str:
+    """number, text, bool, time (dates and timestamps), clock (time of day), duration or other."""
+    t = duckdb_type.upper()
+    if t.endswith("[]") or t.startswith(("STRUCT", "MAP", "UNION")):
+        return "other"
+    if NUMBER.match(t):
+        return "number"
+    if t.startswith(("DATE", "TIMESTAMP")):
+        return "time"
+    if t.startswith(("VARCHAR", "ENUM", "UUID", "JSON")):
+        return "text"
+    return {"BOOLEAN": "bool", "TIME": "clock", "INTERVAL": "duration"}.get(t, "other")
+
+
+def find_column(name: str, columns: Sequence[Column], where: str = "") -> Column:
+    """The column of that name, exactly or in any case. Raises UnknownName with the nearest one."""
+    for c in columns:
+        if c.name == name:
+            return c
+    folded = [c for c in columns if c.name.lower() == name.lower()]
+    if folded:
+        return folded[0]
+    raise UnknownName(f"there is no column {name!r}", where=where,
+                      hint=did_you_mean(name, [c.name for c in columns], "column"), name=name)
+
+
+def column_sql(name: str) -> exp.Column:
+    return exp.Column(this=exp.Identifier(this=name, quoted=True))
+
+
+def literal_sql(e: Literal) -> exp.Expression:
+    """A literal as a typed SQL literal; text can't leave its quotes."""
+    if e.kind == "number":
+        negative = e.value.startswith("-")
+        out: exp.Expression = exp.Literal.number(e.value.lstrip("-"))
+        return exp.Neg(this=out) if negative else out
+    if e.kind == "bool":
+        return exp.Boolean(this=e.value == "true")
+    if e.kind == "null":
+        return exp.Null()
+    if e.kind in ("date", "timestamp"):
+        return exp.Cast(this=exp.Literal.string(e.value), to=exp.DataType.build(e.kind.upper(), dialect="duckdb"))
+    if e.kind == "duration":
+        n, unit = e.value.split()
+        return exp.Interval(this=exp.Literal.string(n), unit=exp.Var(this=unit.upper()))
+    return exp.Literal.string(e.value)
+
+
+class Compiler:
+    """Compiles expressions over `columns`. `where` names the place in errors."""
+
+    def __init__(self, columns: Sequence[Column], where: str = "") -> None:
+        self.columns, self.where = columns, where
+
+    def sql(self, e: Expr) -> exp.Expression:
+        """The SQL tree. Raises UnknownName or TypeMismatch."""
+        return self.visit(e)[0]
+
+    def kind(self, e: Expr) -> str:
+        return self.visit(e)[1]
+
+    def condition(self, e: Expr) -> exp.Expression:
+        """The SQL tree of an expression that must be true or false."""
+        tree, kind = self.visit(e)
+        if kind not in ("bool", "null", "any"):
+            raise self.wrong(e, f"`{print_expression(e)}` is {words(kind)}, not a condition",
+                             "Compare it with something, e.g. `> 0`.")
+        return tree
+
+    def wrong(self, e: Expr, message: str, hint: str) -> TypeMismatch:
+        return TypeMismatch(message, where=self.where or f"`{print_expression(e)}`", hint=hint)
+
+    def visit(self, e: Expr) -> tuple[exp.Expression, str]:
+        return VISITORS[type(e)](self, e)
+
+    def literal(self, e: Literal) -> tuple[exp.Expression, str]:
+        kind = {"date": "time", "timestamp": "time"}.get(e.kind, e.kind)
+        if kind == "time" and not re.match(r"\d{4}-\d\d?-\d\d?([ T]\d\d?:\d\d(:\d\d(\.\d+)?)?)?\Z", e.value):
+            raise self.wrong(e, f"{e.value!r} is no {e.kind}", "Write it as '2025-12-31' or '2025-12-31 18:00'.")
+        return literal_sql(e), kind
+
+    def column(self, e: Col) -> tuple[exp.Expression, str]:
+        found = find_column(e.name, self.columns, self.where)
+        return column_sql(found.name), kind_of_type(found.type)
+
+    def unary(self, e: Unary) -> tuple[exp.Expression, str]:
+        tree, kind = self.visit(e.arg)
+        if e.op == "not":
+            self.expect(e.arg, kind, ("bool",), "`not` needs a condition")
+            return exp.Not(this=exp.paren(tree)), "bool"
+        self.expect(e.arg, kind, ("number", "duration"), "`-` needs a number")
+        return exp.Neg(this=exp.paren(tree)), kind
+
+    def expect(self, e: Expr, kind: str, wanted: tuple[str, ...], message: str) -> None:
+        if kind not in (*wanted, "null", "any", "other"):
+            raise self.wrong(e, f"{message}; `{print_expression(e)}` is {words(kind)}", "Cast it or use another column.")
+
+    def binary(self, e: Binary) -> tuple[exp.Expression, str]:
+        left, lk = self.visit(e.left)
+        right, rk = self.visit(e.right)
+        op = e.op
+        if op in ("and", "or"):
+            self.expect(e.left, lk, ("bool",), f"`{op}` joins conditions")
+            self.expect(e.right, rk, ("bool",), f"`{op}` joins conditions")
+            return BINARY[op](this=exp.paren(left), expression=exp.paren(right)), "bool"
+        if op in ("like", "matches", "contains", "starts with", "ends with"):
+            return self.text_test(e, left, lk, right, rk), "bool"
+        if op in ("=", "!=", "<", "<=", ">", ">="):
+            left, right = self.comparable(e, e.left, left, lk, e.right, right, rk)
+            return BINARY[op](this=wrapped(left), expression=wrapped(right)), "bool"
+        return BINARY[op](this=wrapped(left), expression=wrapped(right)), self.arithmetic(e, lk, rk)
+
+    def arithmetic(self, e: Binary, lk: str, rk: str) -> str:
+        if e.op == "||":
+            return "text"
+        if lk == "time" and rk in ("duration", "number") and e.op in "+-":
+            return "time"
+        if lk == "time" and rk == "time" and e.op == "-":
+            return "duration"
+        if {lk, rk} == {"duration"} and e.op in "+-":
+            return "duration"
+        self.expect(e.left, lk, ("number",), f"`{e.op}` needs numbers")
+        self.expect(e.right, rk, ("number",), f"`{e.op}` needs numbers")
+        return "number"
+
+    def text_test(self, e: Binary, left: exp.Expression, lk: str, right: exp.Expression, rk: str) -> exp.Expression:
+        self.expect(e.left, lk, ("text",), f"`{e.op}` needs text")
+        self.expect(e.right, rk, ("text",), f"`{e.op}` needs text")
+        if e.op == "like":
+            return exp.Like(this=wrapped(left), expression=wrapped(right))
+        if e.op == "matches":
+            if isinstance(e.right, Literal):
+                self.regex(e.right)
+            return exp.RegexpLike(this=left, expression=right)
+        name = {"contains": "CONTAINS", "starts with": "STARTS_WITH", "ends with": "ENDS_WITH"}[e.op]
+        return exp.func(name, left, right, dialect="duckdb")
+
+    def regex(self, e: Literal) -> None:
+        try:
+            re.compile(e.value)
+        except re.error as x:
+            raise self.wrong(e, f"{e.value!r} is no regular expression: {x}", "Escape special characters.") from None
+
+    def comparable(self, whole: Expr, a: Expr, left: exp.Expression, lk: str, b: Expr, right: exp.Expression,
+                   rk: str) -> tuple[exp.Expression, exp.Expression]:
+        """Both sides, a text literal beside a time made that time; other mixtures are errors."""
+        if lk == rk or {lk, rk} & {"null", "any", "other"}:
+            return left, right
+        if lk == "time" and isinstance(b, Literal) and b.kind == "text":
+            return left, self.literal(Literal(b.value, "timestamp"))[0]
+        if rk == "time" and isinstance(a, Literal) and a.kind == "text":
+            return self.literal(Literal(a.value, "timestamp"))[0], right
+        if {lk, rk} == {"clock", "text"}:
+            return left, right
+        raise self.wrong(whole, f"`{print_expression(a)}` is {words(lk)}, `{print_expression(b)}` is {words(rk)}",
+                         "Compare like with like: quote text, leave numbers bare, or cast the column.")
+
+    def between(self, e: Between) -> tuple[exp.Expression, str]:
+        tree, kind = self.visit(e.arg)
+        low, lk = self.visit(e.low)
+        high, hk = self.visit(e.high)
+        _, low = self.comparable(e, e.arg, tree, kind, e.low, low, lk)
+        _, high = self.comparable(e, e.arg, tree, kind, e.high, high, hk)
+        out: exp.Expression = exp.Between(this=wrapped(tree), low=wrapped(low), high=wrapped(high))
+        return (exp.Not(this=exp.paren(out)) if e.negated else out), "bool"
+
+    def among(self, e: In) -> tuple[exp.Expression, str]:
+        tree, kind = self.visit(e.arg)
+        items = []
+        for item in e.items:
+            sql, k = self.visit(item)
+            items.append(self.comparable(e, e.arg, tree, kind, item, sql, k)[1])
+        out: exp.Expression = exp.In(this=wrapped(tree), expressions=items)
+        return (exp.Not(this=exp.paren(out)) if e.negated else out), "bool"
+
+    def null_test(self, e: IsNull) -> tuple[exp.Expression, str]:
+        out: exp.Expression = exp.Is(this=wrapped(self.sql(e.arg)), expression=exp.Null())
+        return (exp.Not(this=exp.paren(out)) if e.negated else out), "bool"
+
+    def case(self, e: Case) -> tuple[exp.Expression, str]:
+        ifs, kind = [], "null"
+        for condition, value in e.whens:
+            tree, k = self.visit(value)
+            kind = k if kind == "null" else kind
+            ifs.append(exp.If(this=self.condition(condition), true=tree))
+        default = self.visit(e.otherwise) if e.otherwise is not None else None
+        if default and kind == "null":
+            kind = default[1]
+        return exp.Case(ifs=ifs, default=default[0] if default else None), kind
+
+    def call(self, e: Call) -> tuple[exp.Expression, str]:
+        low, high = ARITY.get(e.name, (1, 1))
+        if not low <= len(e.args) <= high:
+            n = str(low) if low == high else f"{low} to {high}"
+            raise self.wrong(e, f"`{e.name}` takes {n} arguments, {len(e.args)} given", "See `docs/language.md`.")
+        pairs = [self.visit(a) for a in e.args]
+        result = FUNCTIONS.get(e.name, "time")
+        kind = {"same": pairs[0][1] if pairs else "any", "second": pairs[1][1] if len(pairs) > 1 else "any"}.get(result, result)
+        return self.function(e, [p[0] for p in pairs]), kind
+
+    def function(self, e: Call, args: list[exp.Expression]) -> exp.Expression:
+        if e.name in CASTS:
+            return exp.Cast(this=args[0], to=exp.DataType.build(CASTS[e.name], dialect="duckdb"))
+        if e.name in SIMPLE:
+            return exp.func(SIMPLE[e.name], *args, dialect="duckdb")
+        return SPECIAL[e.name](self, e, args)
+
+    def start_of(self, e: Call, args: list[exp.Expression]) -> exp.Expression:
+        unit = e.args[0]
+        if not isinstance(unit, Literal) or unit.value not in ("hour", "day", "week", "month", "quarter", "year"):
+            raise self.wrong(e, "`start_of` begins with 'hour', 'day', 'week', 'month', 'quarter' or 'year'",
+                             "Write start_of('month', created_at).")
+        return exp.func("DATE_TRUNC", exp.Literal.string(unit.value), args[1], dialect="duckdb")
+
+
+def between_units(unit: str) -> Callable[[Compiler, Call, list[exp.Expression]], exp.Expression]:
+    def build(_: Compiler, e: Call, args: list[exp.Expression]) -> exp.Expression:
+        return exp.Anonymous(this="DATE_DIFF", expressions=[exp.Literal.string(unit), *args])
+
+    return build
+
+
+def words(kind: str) -> str:
+    return {"number": "a number", "text": "text", "bool": "true or false", "time": "a date or time",
+            "clock": "a time of day", "duration": "a length of time", "null": "null"}.get(kind, "a nested value")
+
+
+def wrapped(e: exp.Expression) -> exp.Expression:
+    simple = isinstance(e, exp.Column | exp.Literal | exp.Func | exp.Cast | exp.Boolean | exp.Null | exp.Paren)
+    return e if simple else exp.Paren(this=e)
+
+
+SPECIAL: dict[str, Callable[[Compiler, Call, list[exp.Expression]], exp.Expression]] = {
+    "start_of": Compiler.start_of,
+    "days_between": between_units("day"),
+    "hours_between": between_units("hour"),
+    "seconds_between": between_units("second"),
+    "add_days": lambda c, e, a: exp.Anonymous(this="DATE_ADD", expressions=[
+        a[0], exp.Anonymous(this="TO_DAYS", expressions=[exp.cast(a[1], "INT")])]),
+    "if": lambda c, e, a: exp.If(this=c.condition(e.args[0]), true=a[1], false=a[2]),
+    "initcap": lambda c, e, a: exp.DPipe(
+        this=exp.func("UPPER", exp.func("LEFT", a[0].copy(), exp.Literal.number(1), dialect="duckdb")),
+        expression=exp.func("LOWER", exp.func("SUBSTRING", a[0], exp.Literal.number(2)))),
+    "element": lambda c, e, a: exp.Anonymous(this="LIST_EXTRACT", expressions=a),
+    "now": lambda c, e, a: exp.Cast(this=exp.CurrentTimestamp(), to=exp.DataType.build("TIMESTAMP")),
+    "today": lambda c, e, a: exp.CurrentDate(),
+}
+VISITORS: dict[type, Callable[..., tuple[exp.Expression, str]]] = {
+    Literal: Compiler.literal, Col: Compiler.column, Unary: Compiler.unary, Binary: Compiler.binary,
+    Between: Compiler.between, In: Compiler.among, IsNull: Compiler.null_test, Case: Compiler.case, Call: Compiler.call,
+}

@@ -1,0 +1,112 @@
+"""What an operator of `transform` and `query` is: a relation in, a relation out, as SQL trees; nothing runs here.
+
+To add an operator, write one file in this folder with one class that has `verb`, `form` and `apply`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from intendant.errors import LanguageError, TypeMismatch
+from intendant.language.expression import parse_expression
+from intendant.language.to_sql import Compiler, column_sql, find_column, kind_of_type
+from intendant.types import Column, Step
+
+__all__ = ["Operator", "Relation", "Scope", "select_from", "table_sql"]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A query and the columns it gives. `order` survives operators that keep the order of rows."""
+
+    query: exp.Expression
+    columns: tuple[Column, ...]
+    ordered: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an operator may look at: tables' columns, and the engine's typing of a query (it runs nothing)."""
+
+    table: Callable[[str], tuple[Column, ...]]
+    describe: Callable[[exp.Expression], tuple[Column, ...]]
+    where: str = ""
+
+
+def table_sql(name: str) -> exp.Table:
+    """A table of the lake as an SQL table: main."orders", staging."orders"."""
+    from intendant.types import split_table
+
+    schema, rest = split_table(name)
+    return exp.Table(this=exp.Identifier(this=rest, quoted=True), db=exp.Identifier(this=schema, quoted=True))
+
+
+def select_from(relation: Relation, *expressions: exp.Expression) -> exp.Select:
+    """SELECT expressions (all columns when none) FROM (relation)."""
+    inner = relation.query
+    source: exp.Expression = inner if isinstance(inner, exp.Table) else exp.Subquery(
+        this=inner, alias=exp.TableAlias(this=exp.to_identifier("t")))
+    shown = list(expressions) or [column_sql(n) for n in relation.names]
+    return exp.Select(expressions=shown).from_(source, copy=False)
+
+
+class Operator(ABC):
+    """One operator. `apply` raises UnknownName or TypeMismatch when the step doesn't fit the relation."""
+
+    verb: ClassVar[str]
+    form: ClassVar[str]
+    summary: ClassVar[str]
+    example: ClassVar[str]
+
+    @abstractmethod
+    def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
+        """The relation after this operator."""
+
+    def reads(self, step: Step) -> tuple[str, ...]:
+        """Further tables that the step reads."""
+        return ()
+
+    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
+        """Column lineage: each output column's input columns; None means each column comes from its namesake."""
+        return None
+
+    @staticmethod
+    def column(name: str, relation: Relation, scope: Scope) -> Column:
+        return find_column(name, relation.columns, scope.where)
+
+    @staticmethod
+    def fresh(name: str, relation: Relation, scope: Scope) -> None:
+        """Raises LanguageError when a new column's name is taken."""
+        if any(c.lower() == name.lower() for c in relation.names):
+            raise LanguageError(f"there is a column {name!r} already", where=scope.where,
+                                hint="Choose another name, or drop the old column first.")
+
+    @staticmethod
+    def compiler(relation: Relation, scope: Scope) -> Compiler:
+        return Compiler(relation.columns, scope.where)
+
+    @staticmethod
+    def numeric(column: Column, scope: Scope, what: str) -> None:
+        if kind_of_type(column.type) != "number":
+            raise TypeMismatch(f"{what} needs a number; {column.name!r} is {column.type}", where=scope.where,
+                               hint=f"Cast it first: `cast {column.name} to number`.")
+
+    @staticmethod
+    def expression(text: str, relation: Relation, scope: Scope) -> exp.Expression:
+        return Compiler(relation.columns, scope.where).sql(parse_expression(text))
+
+    @staticmethod
+    def replaced(relation: Relation, scope: Scope, changes: dict[str, exp.Expression]) -> Relation:
+        """The relation with some columns computed anew, under their names."""
+        shown = [exp.alias_(changes[n], n, quoted=True) if n in changes else column_sql(n) for n in relation.names]
+        query = select_from(relation, *shown)
+        return Relation(query, scope.describe(query), relation.ordered)

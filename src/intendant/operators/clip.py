@@ -1,0 +1,28 @@
+"""Hold numbers within bounds."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from intendant.language.expression import parse_expression
+from intendant.language.to_sql import column_sql
+from intendant.operators.base import Operator, Relation, Scope
+from intendant.types import Step
+
+__all__ = ["Clip"]
+
+
+class Clip(Operator):
+    verb = "clip"
+    form = "clip <column:column> between <low:value> and <high:value>"
+    summary = "Values below the lower bound become it, values above the upper bound become that; missing ones stay."
+    example = "transform readings clip humidity between 0 and 100"
+
+    def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
+        column = self.column(step.args["column"], relation, scope)
+        self.numeric(column, scope, "`clip`")
+        low, high = (self.compiler(relation, scope).sql(parse_expression(step.args[k])) for k in ("low", "high"))
+        own = column_sql(column.name)
+        value = exp.Case(ifs=[exp.If(this=exp.LT(this=own, expression=low), true=low.copy()),
+                              exp.If(this=exp.GT(this=own.copy(), expression=high), true=high.copy())], default=own.copy())
+        return self.replaced(relation, scope, {column.name: value})

@@ -1,0 +1,36 @@
+"""Add a column computed from others, or compute an existing one anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from intendant.language.expression import columns_of, parse_expression
+from intendant.language.to_sql import column_sql
+from intendant.operators.base import Operator, Relation, Scope, select_from
+from intendant.types import Step
+
+__all__ = ["Derive"]
+
+
+class Derive(Operator):
+    verb = "derive"
+    form = "derive <name:name> = <value:expr>"
+    summary = "Add a column computed from others; a name that exists is computed anew."
+    example = "transform orders derive total_revenue = price * quantity"
+
+    def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
+        value = self.expression(step.args["value"], relation, scope)
+        existing = next((n for n in relation.names if n.lower() == step.args["name"].lower()), None)
+        if existing:
+            return self.replaced(relation, scope, {existing: value})
+        shown = [*(column_sql(n) for n in relation.names), exp.alias_(value, step.args["name"], quoted=True)]
+        query = select_from(relation, *shown)
+        return Relation(query, scope.describe(query), relation.ordered)
+
+    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        used = tuple(dict.fromkeys(c.name for c in columns_of(parse_expression(step.args["value"]))))
+        out: dict[str, tuple[str, ...]] = {c: (c,) for c in columns}
+        out[step.args["name"]] = used
+        return out
