@@ -1,0 +1,61 @@
+"""What an engine does: run SQL over exact snapshots of tables, and write results straight into Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from intendant.types import Column, Json, Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Engine", "Tables", "Written", "quoted", "text"]
+
+Tables = Mapping[str, Snapshot]
+"""The tables a statement may name, each at one version."""
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier that means exactly `name`."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """An SQL text literal that means exactly `value`."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A Parquet file that an engine wrote; `stats` is what Delta keeps about it (minValues, maxValues, nullCount)."""
+
+    path: Path
+    rows: int
+    bytes: int
+    columns: tuple[Column, ...]
+    stats: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Every method may be called from any thread; each call has a session of its own."""
+
+    def scan(self, snapshot: Snapshot) -> str:
+        """SQL text that selects the snapshot's rows, with its columns in order and of its types."""
+        ...
+
+    def rows(self, sql: str, tables: Tables, params: Sequence[Json] = ()) -> tuple[list[str], list[tuple[Json, ...]]]:
+        """Column names and rows. Raises EngineError, Damaged, DiskFull."""
+        ...
+
+    def arrow(self, sql: str, tables: Tables, params: Sequence[Json] = ()) -> Iterator[pa.RecordBatch]:
+        """The same as Arrow batches, without holding all of it in memory."""
+        ...
+
+    def types(self, sql: str, tables: Tables) -> list[Column]:
+        """The result's columns, without running it."""
+        ...
+
+    def close(self) -> None: ...

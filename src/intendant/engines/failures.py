@@ -1,0 +1,69 @@
+"""DuckDB's errors in our words: a refused statement, a full disk, or a file that is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from intendant.engines.base import Tables, text
+from intendant.errors import Damaged, DiskFull, EngineError, IntendantError
+from intendant.types import Snapshot
+
+__all__ = ["translated"]
+
+NO_SPACE = ("no space left", "file too large", "disk quota exceeded", "max_temp_directory_size")
+OUR_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException,
+           duckdb.OutOfRangeException, duckdb.ConstraintException, duckdb.TypeMismatchException,
+           duckdb.PermissionException, duckdb.NotImplementedException)
+HINTS: tuple[tuple[type[Exception], str], ...] = (
+    (duckdb.ConversionException, "Cast with try_cast, or fix the values first."),
+    (duckdb.OutOfRangeException, "Use a wider type, such as DOUBLE or DECIMAL(38,2)."),
+    (duckdb.OutOfMemoryException, "Raise the engine's memory limit or give it more temporary space."),
+    (duckdb.CatalogException, "Check the names of tables and functions."),
+    (duckdb.BinderException, "Check the column names and types."),
+    (duckdb.ParserException, "Check the statement's syntax."),
+    (duckdb.InterruptException, "It was interrupted; run it again."),
+)
+
+
+def _readable(path: str) -> bool:
+    sql = f"SELECT count(COLUMNS(*)) FROM read_parquet({text(path)}, hive_partitioning = false)"
+    with duckdb.connect(":memory:") as con:
+        try:
+            con.execute(sql).fetchall()
+        except duckdb.Error:
+            return False
+    return True
+
+
+def _broken(tables: Mapping[str, Snapshot], message: str) -> tuple[str, str] | None:
+    files = [(name, file) for name, snapshot in tables.items() for file in snapshot.files]
+    files.sort(key=lambda pair: pair[1] not in message)
+    return next(((n, f) for n, f in files if not Path(f).is_file() or not _readable(f)), None)
+
+
+def _failure(error: duckdb.Error, tables: Tables) -> IntendantError:
+    message = str(error)
+    first = message.strip().partition("\n")[0]
+    if any(sign in message.lower() for sign in NO_SPACE):
+        return DiskFull("No space is left on the disk", where=first,
+                        hint="Free some space, then run it again; the tables are unchanged.")
+    broken = None if isinstance(error, (*OUR_SQL, duckdb.InterruptException)) else _broken(tables, message)
+    if broken:
+        return Damaged(f"A data file of {broken[0]!r} is missing or broken", where=broken[1],
+                       hint=f"See `intendant history {broken[0]}` and restore an earlier version.", table=broken[0])
+    suggestion = next((line for line in message.splitlines()[1:] if line.startswith("Did you mean")), "")
+    hint = suggestion or next((mend for kind, mend in HINTS if isinstance(error, kind)), "")
+    return EngineError(first, hint=hint)
+
+
+@contextmanager
+def translated(tables: Tables) -> Iterator[None]:
+    """Turns DuckDB's errors inside into EngineError, DiskFull or Damaged (for a file of `tables`)."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _failure(error, tables) from error
