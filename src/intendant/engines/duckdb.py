@@ -39,6 +39,7 @@ class DuckDB:
         self._config = {
             "temp_directory": str(folder), "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false", "allow_community_extensions": "false",
+            "python_enable_replacements": "false",
         }
         if threads:
             self._config["threads"] = str(threads)
@@ -118,15 +119,24 @@ def described(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Json] =
     return [Column(row[0], row[1]) for row in con.execute(f"DESCRIBE {sql}", list(params)).fetchall()]
 
 
-def fetched(result: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Json, ...]]]:
-    """Names and rows of an executed query.
+def fetched(result: duckdb.DuckDBPyConnection,
+            limit: int | None = None) -> tuple[list[str], list[tuple[Json, ...]]]:
+    """Names and rows (at most `limit`) of an executed query.
 
     Times with a zone come through Arrow, since DuckDB's own conversion needs a package that isn't installed.
     """
     description = result.description or []
     names = [column[0] for column in description]
     if any("TIME ZONE" in str(column[1]) for column in description):
-        table = result.to_arrow_table()
-        return names, list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    return names, result.fetchall()
+        return names, _zoned(result, limit)
+    return names, result.fetchall() if limit is None else result.fetchmany(limit)
+
+
+def _zoned(result: duckdb.DuckDBPyConnection, limit: int | None) -> list[tuple[Json, ...]]:
+    rows: list[tuple[Json, ...]] = []
+    for batch in result.to_arrow_reader(ARROW_ROWS):
+        rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        if limit is not None and len(rows) >= limit:
+            return rows[:limit]
+    return rows
 
