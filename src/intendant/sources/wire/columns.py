@@ -1,0 +1,68 @@
+"""Columns as they came to the types they mean: text that is all ISO dates or times becomes that, nothing is lost."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["settle"]
+
+DATE = r"\d{4}-\d{2}-\d{2}"
+TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
+ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)"
+ISO_DATE = f"^{DATE}$"
+ISO_MOMENT = f"^{DATE}{TIME}{ZONE}$"
+ISO_LOCAL = f"^{DATE}{TIME}$"
+ISO_MIXED = f"^{DATE}({TIME}{ZONE}?)?$"
+
+
+def settle(table: pa.Table, con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """`table` with ISO texts as DATE or TIMESTAMP (UTC), columns without a value as null, extension types as text."""
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if isinstance(field.type, pa.BaseExtensionType):
+            column = column.cast(field.type.storage_type)
+        if column.null_count == len(column) and (pa.types.is_string(column.type) or column.type != field.type):
+            column = pa.nulls(len(column))
+        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column = _moments(column, con)
+        if column.type != field.type:
+            table = table.set_column(index, pa.field(field.name, column.type), column)
+    return table
+
+
+def _moments(column: pa.ChunkedArray, con: duckdb.DuckDBPyConnection) -> pa.ChunkedArray:
+    pattern, type_ = _kind(column)
+    if not pattern or not pc.all(pc.match_substring_regex(column, pattern), skip_nulls=True).as_py():
+        return column
+    texts = pa.table({"v": column})
+    con.register("texts", texts)
+    try:
+        cast = con.execute(f"SELECT TRY_CAST(v AS {type_}) AS v FROM texts").to_arrow_table()["v"]
+    finally:
+        con.unregister("texts")
+    return cast if cast.null_count == column.null_count else column
+
+
+def _kind(column: pa.ChunkedArray) -> tuple[str, str]:
+    """The ISO pattern that the first value suggests, and its DuckDB type; ("", "") when it is no ISO text."""
+    first = _first(column)
+    if first is None or len(first) > 40:
+        return "", ""
+    if re.match(ISO_DATE, first):
+        only_dates = pc.all(pc.match_substring_regex(column, ISO_DATE), skip_nulls=True).as_py()
+        return (ISO_DATE, "DATE") if only_dates else (ISO_MIXED, "TIMESTAMP")
+    if re.match(ISO_MIXED, first):
+        return ISO_MIXED, "TIMESTAMP"
+    return "", ""
+
+
+def _first(column: pa.ChunkedArray) -> str | None:
+    for chunk in column.chunks:
+        if chunk.null_count < len(chunk):
+            value: str = chunk.drop_null()[0].as_py()
+            return value
+    return None

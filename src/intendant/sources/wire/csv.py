@@ -1,0 +1,119 @@
+"""CSV files with types that every value of the whole file survives; lines that don't fit are rejected, not dropped.
+
+Two passes: the first finds what each column can be and which lines are broken, the second streams the typed rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from intendant.sources.wire.query import condition, quoted, values_of
+from intendant.sources.wire.rows import Reject
+from intendant.types import Json, ReadRequest
+
+__all__ = ["Csv"]
+
+ISO = r"\d{4}-\d{2}-\d{2}"
+MOMENT = ISO + r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?"
+NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
+TYPES: Mapping[str, str] = {
+    "BIGINT": "CAST(TRY_CAST({c} AS BIGINT) AS VARCHAR) IS NOT DISTINCT FROM {c}",
+    "DOUBLE": f"regexp_full_match({{c}}, '{NUMBER}') AND isfinite(TRY_CAST({{c}} AS DOUBLE)) "
+              "AND NOT regexp_full_match({c}, '-?[0-9]{16,}')",
+    "BOOLEAN": "{c} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
+    "DATE": f"regexp_full_match({{c}}, '{ISO}') AND TRY_CAST({{c}} AS DATE) IS NOT NULL",
+    "TIMESTAMP": f"regexp_full_match({{c}}, '{MOMENT}') AND TRY_CAST({{c}} AS TIMESTAMP) IS NOT NULL",
+}
+"""Types from narrow to wide, each with the predicate that a text survives it."""
+SAMPLE = 2000
+
+
+class Csv:
+    """CSV files of one resource on one connection; the dialect is sniffed on the first file."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, files: list[str], delimiter: Json, header: Json) -> None:
+        self.con, self.files = con, files
+        self.dialect = _dialect(con, files[0], delimiter, header)
+
+    def tables(self, request: ReadRequest, reject: Reject, rows: int) -> Iterator[pa.Table]:
+        """Typed rows, `rows` at a time, with the request's columns, order, count and cursor applied."""
+        names = self._names()
+        if not names:
+            return
+        types = self._types(names)
+        for reason, line in self._rejects():
+            reject(reason, line)
+        picked = [n for n in names if request.columns is None or n in request.columns] or names
+        typed = ", ".join(f"CAST({quoted(n)} AS {types[n]}) AS {quoted(n)}" for n in names)
+        select = ", ".join(quoted(n) for n in picked)
+        sql = f"SELECT {select} FROM (SELECT {typed} FROM {self._from(False)}) {condition(request, names)}"
+        reader = self.con.execute(sql, [self.files, *values_of(request, names)]).to_arrow_reader(rows)
+        yield from (pa.Table.from_batches([batch]) for batch in reader if batch.num_rows)
+
+    def _from(self, keep_rejects: bool) -> str:
+        keep = ", store_rejects = true" if keep_rejects else ", ignore_errors = true"
+        return f"read_csv(?, {self.dialect}, all_varchar = true, union_by_name = {_yes(len(self.files) > 1)}{keep})"
+
+    def _names(self) -> list[str]:
+        found = self.con.execute(f"DESCRIBE SELECT * FROM {self._from(False)}", [self.files]).fetchall()
+        return [str(row[0]) for row in found]
+
+    def _types(self, names: list[str]) -> dict[str, str]:
+        """Column -> the narrowest type that a sample suggests and the whole file survives."""
+        sample = self._survivors(names, dict.fromkeys(names, tuple(TYPES)), f"LIMIT {SAMPLE}", False)
+        whole = self._survivors(names, sample, "", True)
+        return {name: next(iter(whole[name]), "VARCHAR") for name in names}
+
+    def _survivors(self, names: list[str], candidates: Mapping[str, tuple[str, ...]], limit: str,
+                   keep_rejects: bool) -> dict[str, tuple[str, ...]]:
+        asked = [(name, type_) for name in names for type_ in candidates[name]]
+        tests = [f"coalesce(bool_and({quoted(n)} IS NULL OR ({TYPES[t].replace('{c}', quoted(n))})), false)"
+                 for n, t in asked]
+        seen = [f"count({quoted(n)}) > 0" for n in names]
+        rows = f"(SELECT * FROM {self._from(keep_rejects)} {limit})" if limit else self._from(keep_rejects)
+        found = self.con.execute(f"SELECT {', '.join(tests + seen)} FROM {rows}", [self.files]).fetchall()[0]
+        passed = {pair for pair, ok in zip(asked, found, strict=False) if ok}
+        some = {name for name, ok in zip(names, found[len(asked):], strict=True) if ok}
+        return {n: tuple(t for t in candidates[n] if (n, t) in passed) if n in some else (
+            candidates[n] if limit else ()) for n in names}
+
+    def _rejects(self) -> list[tuple[str, str]]:
+        sql = ("SELECT min(error_message) || ' in line ' || line, any_value(csv_line) FROM reject_errors "
+               "GROUP BY file_id, line ORDER BY file_id, line")
+        return [(str(reason), str(line or "")[:500]) for reason, line in self.con.execute(sql).fetchall()]
+
+
+def _dialect(con: duckdb.DuckDBPyConnection, file: str, delimiter: Json, header: Json) -> str:
+    given = {"delim": str(delimiter)} if delimiter else {}
+    asked = "".join(f", {k} = {_text(v)}" for k, v in given.items())
+    found = con.execute(f"SELECT Delimiter, Quote, Escape, HasHeader FROM sniff_csv(?{asked}, ignore_errors = true)",
+                        [file]).fetchone()
+    delim, quote, escape, has_header = found or (",", '"', '"', True)
+    quote = '"' if quote in ("(empty)", "", "\0") else quote
+    escape = quote if escape in ("(empty)", "", "\0") else escape
+    options = f"delim = {_text(delim)}, quote = {_text(quote)}, escape = {_text(escape)}, skip = 0"
+    if header is None:
+        header = has_header or _names_first(con, file, options)
+    return f"{options}, header = {_yes(bool(header))}, auto_detect = true"
+
+
+def _names_first(con: duckdb.DuckDBPyConnection, file: str, options: str) -> bool:
+    """Whether the first line reads like names: all there, all different, none a number or a date."""
+    sql = f"SELECT * FROM read_csv(?, {options}, header = false, all_varchar = true, ignore_errors = true) LIMIT 1"
+    row = con.execute(sql, [file]).fetchone()
+    if not row or any(cell is None for cell in row) or len(set(row)) < len(row):
+        return False
+    check = f"SELECT bool_or(regexp_matches(v, '^({NUMBER}|{ISO}.*)$')) FROM (SELECT unnest(?) AS v)"
+    found = con.execute(check, [list(row)]).fetchone()
+    return not (found and found[0])
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
