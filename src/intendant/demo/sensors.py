@@ -56,8 +56,7 @@ class Sensors:
         self.brokers = ""
 
     def __enter__(self) -> Sensors:
-        self._producer = Producer({"test.mock.num.brokers": 1, "test.mock.default.partitions": 1,
-                                   "linger.ms": 5, "log_level": 0})
+        self._producer = Producer({"test.mock.num.brokers": 1, "linger.ms": 5, "log_level": 0})
         for message in make_readings(self.count, self.seed):
             self._producer.produce(TOPIC, message)
         self._producer.flush(30)
