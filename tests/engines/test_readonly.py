@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
 
@@ -118,9 +116,9 @@ SELECT a, row_number() OVER (PARTITION BY b ORDER BY a) FROM orders QUALIFY row_
 WITH t AS (SELECT a FROM orders) SELECT max(a) FROM t
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n
 SELECT * FROM staging.orders UNION ALL SELECT * FROM main.orders
-SELECT date_trunc('month', DATE '2024-02-03'), extract(year FROM now()), current_date, INTERVAL 3 DAY + TIMESTAMP '2020-01-01'
+SELECT date_trunc('month', now()), extract(year FROM now()), current_date, INTERVAL 3 DAY + DATE '2020-01-01'
 SELECT CASE WHEN a > 1 THEN 'x' ELSE b END, coalesce(b, ''), a::VARCHAR || '!', try_cast(b AS INT) FROM orders
-SELECT b, list(a ORDER BY a), string_agg(b, ','), count(DISTINCT a), median(a), quantile_cont(a, 0.5) FROM orders GROUP BY b
+SELECT b, list(a ORDER BY a), string_agg(b, ','), count(DISTINCT a), quantile_cont(a, 0.5) FROM orders GROUP BY b
 SELECT * EXCLUDE (a) FROM orders
 SELECT unnest([1, 2, 3])
 SELECT * FROM range(3)
@@ -179,7 +177,8 @@ def test_even_past_both_parsers_the_engine_opens_nothing_outside_the_lake(lake: 
     secret.write_text(CANARY)
     with engine.connect() as con:
         _lock(con, lake.root.absolute())
-        for sql in (f"SELECT * FROM read_text('{secret}')", f"SELECT * FROM '{secret}'", f"COPY (SELECT 1) TO '{secret}'",
+        for sql in (f"SELECT * FROM read_text('{secret}')", f"SELECT * FROM '{secret}'",
+                    f"COPY (SELECT 1) TO '{secret}'",
                     f"SELECT * FROM read_text('{lake.root}/../secret.txt')", "SET enable_external_access = true",
                     "SET allowed_directories = ['/']", f"ATTACH '{secret}.db' AS x", "LOAD httpfs", "INSTALL httpfs"):
             with pytest.raises(EngineError), translated({}):
@@ -196,7 +195,7 @@ def test_python_variables_are_no_tables(engine: DuckDB) -> None:
 
 def test_a_query_beyond_its_time_is_stopped(lake: Lake, engine: DuckDB) -> None:
     with pytest.raises(EngineError, match="longer than"):
-        query(lake, engine, "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range % 7 = b.range % 3",
+        query(lake, engine, "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range % 7 > b.range",
               seconds=0.2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import duckdb
 
 from intendant.engines.base import Tables, text
-from intendant.errors import Damaged, DiskFull, EngineError, IntendantError
+from intendant.errors import Damaged, DiskFull, EngineError, IntendantError, did_you_mean
 from intendant.types import Snapshot
 
 __all__ = ["translated"]
 
 NO_SPACE = ("no space left", "file too large", "disk quota exceeded", "max_temp_directory_size")
+NO_TABLE = re.compile(r"Catalog Error: Table with name (.+?) does not exist")
 OUR_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException,
            duckdb.OutOfRangeException, duckdb.ConstraintException, duckdb.TypeMismatchException,
            duckdb.PermissionException, duckdb.NotImplementedException)
@@ -55,9 +57,15 @@ def _failure(error: duckdb.Error, tables: Tables) -> IntendantError:
     if broken:
         return Damaged(f"A data file of {broken[0]!r} is missing or broken", where=broken[1],
                        hint=f"See `intendant history {broken[0]}` and restore an earlier version.", table=broken[0])
+    return EngineError(first.rstrip("!."), hint=_hint(error, message, tables))
+
+
+def _hint(error: duckdb.Error, message: str, tables: Tables) -> str:
+    missing = NO_TABLE.match(message)
+    if missing:
+        return did_you_mean(missing[1], tables, "table")
     suggestion = next((line for line in message.splitlines()[1:] if line.startswith("Did you mean")), "")
-    hint = suggestion or next((mend for kind, mend in HINTS if isinstance(error, kind)), "")
-    return EngineError(first, hint=hint)
+    return suggestion or next((mend for kind, mend in HINTS if isinstance(error, kind)), "")
 
 
 @contextmanager

@@ -155,6 +155,8 @@ def _named(batch: pa.Table) -> pa.Table:
         names.append(chosen)
     table = batch.rename_columns(names)
     for i, field in enumerate(table.schema):
-        if pa.types.is_decimal256(field.type):
-            table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
+        plain = (pa.string() if pa.types.is_decimal256(field.type) else
+                 pa.float32() if pa.types.is_float16(field.type) else None)
+        if plain:
+            table = table.set_column(i, field.name, table.column(i).cast(plain))
     return table

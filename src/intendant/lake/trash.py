@@ -32,6 +32,8 @@ class Dropped:
 
 
 class Trash:
+    """The trash of the lake under `root`; used under the lock of the table in question."""
+
     def __init__(self, root: Path) -> None:
         self.folder = root / "trash"
 
