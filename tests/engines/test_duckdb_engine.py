@@ -82,7 +82,8 @@ def test_threads_do_not_see_each_others_tables(engine: DuckDB, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("sql", "hint"), [
-    ("SELECT nope(1)", "Did you mean"), ("SELECT * FROM missing", "There is no table yet"), ("SELECT CAST('x' AS INT)", "try_cast"),
+    ("SELECT nope(1)", "Did you mean"), ("SELECT * FROM missing", "no table yet"),
+    ("SELECT CAST('x' AS INT)", "try_cast"),
     ("SELEC 1", "syntax"), ("SELECT x", "column names"), ("SELECT 127::TINYINT + 1::TINYINT", "wider"),
 ])
 def test_a_refused_statement_comes_with_one_line_and_a_hint(sql: str, hint: str, engine: DuckDB) -> None:

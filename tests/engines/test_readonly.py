@@ -171,12 +171,12 @@ def test_a_query_on_catalogued_tables_runs(sql: str, lake: Lake, engine: DuckDB)
 
 def test_even_past_both_parsers_the_engine_opens_nothing_outside_the_lake(lake: Lake, engine: DuckDB) -> None:
     from intendant.engines.failures import translated
-    from intendant.engines.readonly import _lock
+    from intendant.engines.readonly import confine
 
     secret = lake.root.parent / "secret.txt"
     secret.write_text(CANARY)
     with engine.connect() as con:
-        _lock(con, lake.root.absolute())
+        confine(con, lake.root.absolute())
         for sql in (f"SELECT * FROM read_text('{secret}')", f"SELECT * FROM '{secret}'",
                     f"COPY (SELECT 1) TO '{secret}'",
                     f"SELECT * FROM read_text('{lake.root}/../secret.txt')", "SET enable_external_access = true",

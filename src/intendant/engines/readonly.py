@@ -28,7 +28,7 @@ from intendant.types import SCHEMAS, Json, Snapshot
 if TYPE_CHECKING:
     from intendant.engines.duckdb import DuckDB
 
-__all__ = ["Tabled", "checked", "query"]
+__all__ = ["Tabled", "checked", "confine", "query"]
 
 LONGEST = 100_000  # characters
 MOST_ROWS = 1_000_000
@@ -77,7 +77,7 @@ def query(lake: Tabled, engine: DuckDB, sql: str, limit: int | None = None, *,
     try:
         with translated(tables):
             engine.attach(con, tables)
-            _lock(con, lake.root.absolute())
+            confine(con, lake.root.absolute())
             with _time_limit(con.interrupt, seconds):
                 names, rows = fetched(con.execute(statement), (limit if limit is not None else MOST_ROWS + 1))
     finally:
@@ -87,7 +87,8 @@ def query(lake: Tabled, engine: DuckDB, sql: str, limit: int | None = None, *,
     return names, rows
 
 
-def _lock(con: duckdb.DuckDBPyConnection, root: Path) -> None:
+def confine(con: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """From here on the connection opens only files under `root`, and no setting can change that."""
     folders = ", ".join(text(f"{form}/") for form in dict.fromkeys((str(root), escaped(str(root)))))
     con.execute(f"SET allowed_directories = [{folders}]; SET enable_external_access = false;"
                 " SET lock_configuration = true")

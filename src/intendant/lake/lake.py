@@ -42,7 +42,7 @@ class Lake:
     """The tables under `root` (WORKSPACE/.intendant/lake). Making one contacts and creates nothing."""
 
     def __init__(self, root: Path, engine: DuckDB | None = None) -> None:
-        self.root = root
+        self.root = root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would read the disk
         self._engine = engine or DuckDB(temp=root / "tmp")
         self._logs: dict[Path, Log] = {}
         self._trash = Trash(root)

@@ -228,8 +228,8 @@ class Log:
     def _put(self, version: int, actions: Iterable[Json]) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
-            sync_folder(self.folder.parent)
-            sync_folder(self.folder.parent.parent)
+            for above in list(self.folder.parents)[:3]:
+                sync_folder(above)
         lines = "".join(json.dumps(action, ensure_ascii=False, allow_nan=False) + "\n" for action in actions)
         try:
             write_new(self.path(version), lines)
