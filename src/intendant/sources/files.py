@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from intendant.errors import PathRefused, SourceDamaged, SourceRefused, WorkspaceError, did_you_mean
 from intendant.sources.base import Notify, Source
+from intendant.sources.wire.columns import engine
 from intendant.sources.wire.csv import Csv
 from intendant.sources.wire.documents import document_tables
 from intendant.sources.wire.pace import Pace
@@ -148,7 +149,7 @@ class FilesSource(Source):
         """See Source.read; CSV and Parquet push down columns, order, count and cursor."""
         files, format_ = self._of(request.resource)
         pace, read = Pace(self.limit("rows_per_second")), 0
-        con = duckdb.connect()
+        con = engine()
         try:
             if any("://" in file for file in files):
                 self._allow_remote(con)

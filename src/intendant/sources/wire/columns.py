@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["settle"]
+__all__ = ["engine", "settle", "utc"]
 
 DATE = r"\d{4}-\d{2}-\d{2}"
 TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
@@ -17,6 +17,14 @@ ISO_DATE = f"^{DATE}$"
 ISO_MOMENT = f"^{DATE}{TIME}{ZONE}$"
 ISO_LOCAL = f"^{DATE}{TIME}$"
 ISO_MIXED = f"^{DATE}({TIME}{ZONE}?)?$"
+
+
+def engine() -> duckdb.DuckDBPyConnection:
+    """A connection of one's own for typing columns, in UTC."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    return con
 
 
 def settle(table: pa.Table, con: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -34,6 +42,14 @@ def settle(table: pa.Table, con: duckdb.DuckDBPyConnection) -> pa.Table:
     return table
 
 
+def utc(moment: str) -> str:
+    """SQL for the UTC TIMESTAMP of a TIMESTAMPTZ; a cast of text to TIMESTAMP would drop the text's offset unseen.
+
+    The connection's TimeZone must be UTC, so that a text without an offset is taken as it stands.
+    """
+    return f"make_timestamp(epoch_us({moment}))"
+
+
 def _moments(column: pa.ChunkedArray, con: duckdb.DuckDBPyConnection) -> pa.ChunkedArray:
     pattern, type_ = _kind(column)
     if not pattern or not pc.all(pc.match_substring_regex(column, pattern), skip_nulls=True).as_py():
@@ -41,7 +57,8 @@ def _moments(column: pa.ChunkedArray, con: duckdb.DuckDBPyConnection) -> pa.Chun
     texts = pa.table({"v": column})
     con.register("texts", texts)
     try:
-        cast = con.execute(f"SELECT TRY_CAST(v AS {type_}) AS v FROM texts").to_arrow_table()["v"]
+        sql = "TRY_CAST(v AS DATE)" if type_ == "DATE" else utc("TRY_CAST(v AS TIMESTAMPTZ)")
+        cast = con.execute(f"SELECT {sql} AS v FROM texts").to_arrow_table()["v"]
     finally:
         con.unregister("texts")
     return cast if cast.null_count == column.null_count else column

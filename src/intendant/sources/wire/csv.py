@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import duckdb
 import pyarrow as pa
 
+from intendant.sources.wire.columns import utc
 from intendant.sources.wire.query import condition, quoted, values_of
 from intendant.sources.wire.rows import Reject
 from intendant.types import Json, ReadRequest
@@ -25,7 +26,7 @@ TYPES: Mapping[str, str] = {
               "AND NOT regexp_full_match({c}, '-?[0-9]{16,}')",
     "BOOLEAN": "{c} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
     "DATE": f"regexp_full_match({{c}}, '{ISO}') AND TRY_CAST({{c}} AS DATE) IS NOT NULL",
-    "TIMESTAMP": f"regexp_full_match({{c}}, '{MOMENT}') AND TRY_CAST({{c}} AS TIMESTAMP) IS NOT NULL",
+    "TIMESTAMP": f"regexp_full_match({{c}}, '{MOMENT}') AND TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL",
 }
 """Types from narrow to wide, each with the predicate that a text survives it."""
 SAMPLE = 2000
@@ -47,7 +48,7 @@ class Csv:
         for reason, line in self._rejects():
             reject(reason, line)
         picked = [n for n in names if request.columns is None or n in request.columns] or names
-        typed = ", ".join(f"CAST({quoted(n)} AS {types[n]}) AS {quoted(n)}" for n in names)
+        typed = ", ".join(f"{_cast(quoted(n), types[n])} AS {quoted(n)}" for n in names)
         select = ", ".join(quoted(n) for n in picked)
         sql = f"SELECT {select} FROM (SELECT {typed} FROM {self._from(False)}) {condition(request, names)}"
         reader = self.con.execute(sql, [self.files, *values_of(request, names)]).to_arrow_reader(rows)
@@ -84,6 +85,10 @@ class Csv:
         sql = ("SELECT min(error_message) || ' in line ' || line, any_value(csv_line) FROM reject_errors "
                "GROUP BY file_id, line ORDER BY file_id, line")
         return [(str(reason), str(line or "")[:500]) for reason, line in self.con.execute(sql).fetchall()]
+
+
+def _cast(column: str, type_: str) -> str:
+    return utc(f"CAST({column} AS TIMESTAMPTZ)") if type_ == "TIMESTAMP" else f"CAST({column} AS {type_})"
 
 
 def _dialect(con: duckdb.DuckDBPyConnection, file: str, delimiter: Json, header: Json) -> str:

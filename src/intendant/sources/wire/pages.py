@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from intendant.errors import SourceDamaged, SourceError, SourceLoop
 from intendant.sources.base import Notify
 from intendant.sources.wire.ahead import Ahead
-from intendant.sources.wire.envelope import Shape, learn, split
+from intendant.sources.wire.envelope import Envelope, Shape, learn, split
 from intendant.sources.wire.http import Http, Reply, shown, with_query
 from intendant.sources.wire.paging import (
     Hints,
@@ -31,6 +31,7 @@ __all__ = ["Pages"]
 AHEAD_BYTES = 32 << 20
 TOGETHER = 4
 PROBE_BYTES = 8 << 20
+LINES = ("ndjson", "jsonl", "json-lines", "jsonlines")
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ class Pages:
 
     def _page(self, reply: Reply) -> Page:
         where = shown(reply.url)
+        if not reply.body.strip() and any(word in reply.headers.get("content-type", "") for word in LINES):
+            return Page(Reply(reply.url, reply.headers, b""), Envelope(b"[]", {}, True))
         if not reply.body.strip():
             raise SourceDamaged("The answer is empty", where=where)
         shape = self._shape or learn(reply.body, self.resource, self.declared, where)

@@ -6,6 +6,7 @@ row that can't be read is handed to `reject` with its reason.
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intendant.errors import SourceDamaged
-from intendant.sources.wire.columns import settle
+from intendant.sources.wire.columns import engine, settle
 from intendant.sources.wire.salvage import DEEPEST, fault, salvage, too_deep
 
 __all__ = ["JsonRows"]
@@ -38,8 +39,7 @@ class JsonRows:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="intendant-pages-")
-        self._con = duckdb.connect()
-        self._con.execute("SET enable_progress_bar = false")
+        self._con = engine()
 
     def close(self) -> None:
         self._con.close()
@@ -190,7 +190,7 @@ def _lossy(table: pa.Table) -> list[str]:
         if pa.types.is_floating(field.type):
             bounds = pc.min_max(table[field.name])
             low, high = bounds["min"].as_py(), bounds["max"].as_py()
-            if low is not None and max(abs(low), abs(high)) >= LOSSLESS:
+            if low is not None and LOSSLESS <= max(abs(low), abs(high)) < math.inf:
                 out.append(field.name)
     return out
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from intendant.errors import SourceDamaged, SourceRefused
-from intendant.sources.wire.columns import settle
+from intendant.sources.wire.columns import engine, settle
 from intendant.sources.wire.guess import likely_moment
 from intendant.sources.wire.query import condition, quoted, values_of
 from intendant.types import Column, Json, ReadRequest, Resource
@@ -38,7 +37,7 @@ class Sqlite:
                                 hint="sqlite:///name.db is relative to the workspace, sqlite:////name.db is absolute.")
         self._con = sqlite3.connect(f"file:{_escaped(path)}?mode=ro", uri=True, check_same_thread=False)
         self._con.text_factory = _text
-        self._engine = duckdb.connect()
+        self._engine = engine()
 
     def close(self) -> None:
         self._con.close()
