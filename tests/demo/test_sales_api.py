@@ -39,14 +39,9 @@ def test_every_kind_of_fault_is_among_the_newest_ten_thousand():
     assert sum(o["customer_id"] is None for o in newest) > 0
     assert sum(o["customer_id"] == "guest" for o in newest) > 0
     assert sum(o["price"] is None for o in newest) > 0
+    assert sum(isinstance(o["price"], str) for o in newest) > 0
     assert sum(o["quantity"] < 0 for o in newest) > 0
     assert 0 < sum("channel" in o for o in newest) < 10_000
-
-
-def test_a_price_that_is_no_number_is_among_the_older_only():
-    orders = make_orders(25_000)
-    texts = [i for i, o in enumerate(orders) if isinstance(o["price"], str)]
-    assert texts and max(texts) < 15_000
 
 
 def test_revenue_is_exact():

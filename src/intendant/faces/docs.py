@@ -7,6 +7,7 @@ all pages given, and the pages of the folders given.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +35,8 @@ def shown_form(form: str) -> str:
 
 def entry(part: type[Action] | type[Operator] | type[RuleKind]) -> str:
     name = part.verb.replace("_", " ")
-    return f"### {name}\n{part.summary}\n\n```\n{shown_form(part.form)}\n```\nFor example `{part.example}`\n"
+    summary = part.summary.replace("<", "\\<")
+    return f"### {name}\n{summary}\n\n```\n{shown_form(part.form)}\n```\nFor example `{part.example}`\n"
 
 
 def verbs() -> str:
@@ -67,7 +69,7 @@ def sources() -> str:
 def settings() -> str:
     out = []
     for cls in (Policy, Thresholds, Engine, Model):
-        rows = ((f"`{f.name}`", f"`{f.default!r}`") for f in dataclasses.fields(cls))
+        rows = ((f"`{f.name}`", f"`{json.dumps(f.default)}`") for f in dataclasses.fields(cls))
         out.append(f"{cls.__doc__}\n\n{table(('setting', 'default'), rows)}")
     return "\n".join(out)
 
