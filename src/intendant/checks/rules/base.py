@@ -5,18 +5,22 @@ To add a rule, write one file in this folder with one class that has `verb`, `fo
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from sqlglot import exp
 
 from intendant.errors import TypeMismatch
 from intendant.language.expression import Literal, parse_expression
 from intendant.language.to_sql import find_column, kind_of_type, literal_sql
-from intendant.types import Column, Json, Rule, Step
+from intendant.types import Column, Json, Rule, Snapshot, Step
 
-__all__ = ["RuleKind", "literal_of", "plain"]
+if TYPE_CHECKING:
+    from intendant.engines.duckdb import DuckDB
+
+__all__ = ["RuleKind", "bound", "literal_of", "plain"]
 
 
 class RuleKind(ABC):
@@ -28,6 +32,8 @@ class RuleKind(ABC):
     example: ClassVar[str]
     per_row: ClassVar[bool] = True
     """False for rules about the table as a whole: `broken` is then a condition over aggregates."""
+    windowed: ClassVar[bool] = False
+    """True when `broken` holds a window function, which can stand in SELECT and QUALIFY but not in WHERE."""
 
     @abstractmethod
     def rule(self, step: Step) -> Rule:
@@ -47,6 +53,14 @@ class RuleKind(ABC):
     def reads(self, rule: Rule) -> tuple[str, ...]:
         """Other tables the rule looks at."""
         return ()
+
+    def shows(self, rule: Rule, columns: Sequence[Column]) -> tuple[str, ...]:
+        """The columns whose values are evidence for a broken rule."""
+        return rule.columns or ((find_column(rule.column, columns).name,) if rule.column else ())
+
+    def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
+        """What was found instead, for a broken rule about the table as a whole."""
+        raise NotImplementedError
 
     @staticmethod
     def number_or_time(name: str, columns: Sequence[Column]) -> Column:
@@ -71,6 +85,8 @@ def plain(text: str) -> Json:
 
 def literal_of(value: Json, column: Column | None = None) -> Literal:
     """JSON back to a literal; text beside a date column is a timestamp."""
+    if value is None:
+        return Literal("null", "null")
     if isinstance(value, bool):
         return Literal("true" if value else "false", "bool")
     if isinstance(value, int | float):
@@ -80,4 +96,14 @@ def literal_of(value: Json, column: Column | None = None) -> Literal:
 
 
 def bound(value: Json, column: Column) -> exp.Expression:
-    return literal_sql(literal_of(value, column))
+    """A value to compare a column with. Raises TypeMismatch when the two are of different kinds."""
+    literal = literal_of(value, column)
+    kind, wanted = literal.kind, kind_of_type(column.type)
+    if kind == "timestamp" and not re.match(r"\d{4}-\d\d?-\d\d?([ T]\d\d?:\d\d(:\d\d(\.\d+)?)?)?\Z", literal.value):
+        raise TypeMismatch(f"{value!r} is no date; {column.name!r} is {column.type}",
+                           hint="Write it as '2025-12-31' or '2025-12-31 18:00'.")
+    if (kind, wanted) in {("text", "number"), ("text", "bool"), ("number", "text"), ("number", "time"),
+                          ("number", "bool"), ("bool", "number"), ("bool", "text")}:
+        raise TypeMismatch(f"{value!r} can't be compared with {column.name!r}, which is {column.type}",
+                           hint="Quote text, leave numbers bare, or cast the column first.")
+    return literal_sql(literal)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from intendant.checks.rules.base import RuleKind
-from intendant.language.expression import parse_expression
-from intendant.language.to_sql import Compiler
+from intendant.language.expression import columns_of, parse_expression
+from intendant.language.to_sql import Compiler, find_column
 from intendant.types import Column, Rule, Step
 
 __all__ = ["Expression"]
@@ -29,3 +29,7 @@ class Expression(RuleKind):
     def broken(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
         condition = Compiler(columns).condition(parse_expression(str(rule.expression)))
         return exp.Not(this=exp.paren(condition))
+
+    def shows(self, rule: Rule, columns: Sequence[Column]) -> tuple[str, ...]:
+        named = columns_of(parse_expression(str(rule.expression)))
+        return tuple(dict.fromkeys(find_column(c.name, columns).name for c in named))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from intendant.checks.rules.base import RuleKind
 from intendant.errors import TypeMismatch
 from intendant.language.to_sql import column_sql, find_column, kind_of_type
-from intendant.types import Column, Rule, Step
+from intendant.operators.base import table_sql
+from intendant.types import Column, Rule, Snapshot, Step
+
+if TYPE_CHECKING:
+    from intendant.engines.duckdb import DuckDB
 
 __all__ = ["Freshness"]
 
@@ -44,3 +49,8 @@ class Freshness(RuleKind):
                                                            exp.cast(exp.CurrentTimestamp(), "TIMESTAMP")])
         return exp.Coalesce(this=exp.GT(this=age, expression=exp.Literal.number(rule.seconds or 0)),
                             expressions=[exp.Boolean(this=True)])
+
+    def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
+        newest = exp.Max(this=column_sql(find_column(str(rule.column), tables[table].columns).name)).sql("duckdb")
+        rows = engine.rows(f"SELECT CAST({newest} AS VARCHAR) FROM {table_sql(table).sql('duckdb')}", tables)[1]
+        return f"the newest {rule.column} is {rows[0][0]}" if rows[0][0] else f"no row has a {rule.column}"

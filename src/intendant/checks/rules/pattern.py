@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Sequence
 
+import duckdb
 from sqlglot import exp
 
 from intendant.checks.rules.base import RuleKind
@@ -28,11 +29,21 @@ class Pattern(RuleKind):
         return Step("pattern", {"column": rule.column, "regex": rule.regex})
 
     def broken(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
-        try:
-            re.compile(str(rule.regex))
-        except re.error as e:
-            raise TypeMismatch(f"{rule.regex!r} is no regular expression: {e}", hint="Escape special characters.") from None
+        if fault := fault_of(str(rule.regex)):
+            raise TypeMismatch(f"{rule.regex!r} is no regular expression: {fault}",
+                               hint="Escape special characters; looking ahead or back isn't possible.")
         column = find_column(str(rule.column), columns)
         full = exp.Anonymous(this="REGEXP_FULL_MATCH", expressions=[exp.cast(column_sql(column.name), "TEXT"),
                                                                     exp.Literal.string(str(rule.regex))])
         return exp.Not(this=full)
+
+
+@functools.lru_cache(maxsize=1024)
+def fault_of(regex: str) -> str:
+    """What the engine has against a regular expression, or ""."""
+    with duckdb.connect(":memory:") as con:
+        try:
+            con.execute("SELECT regexp_full_match('', ?)", [regex]).fetchall()
+        except duckdb.Error as e:
+            return str(e).partition(": ")[2].partition("\n")[0]
+    return ""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from intendant.checks.rules.base import RuleKind
-from intendant.types import Column, Rule, Step
+from intendant.operators.base import table_sql
+from intendant.types import Column, Rule, Snapshot, Step
+
+if TYPE_CHECKING:
+    from intendant.engines.duckdb import DuckDB
 
 __all__ = ["RowCount"]
 
@@ -36,3 +41,7 @@ class RowCount(RuleKind):
         if rule.max is not None:
             tests.append(exp.GT(this=count.copy(), expression=exp.Literal.number(rule.max)))
         return exp.paren(exp.or_(*tests))
+
+    def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
+        rows = engine.rows(f"SELECT count(*) FROM {table_sql(table).sql('duckdb')}", tables)[1]
+        return f"the table has {rows[0][0]} rows"

@@ -16,8 +16,9 @@ __all__ = ["Unique"]
 class Unique(RuleKind):
     verb = "unique"
     form = "unique <columns:key>"
-    summary = "No two rows have the same value here; all rows of a repeated value are bad. Missing values don't count."
+    summary = "No two rows have the same value here; the repeats are bad, the first is not. Missing values don't count."
     example = "check orders for unique order_id"
+    windowed = True
 
     def rule(self, step: Step) -> Rule:
         names = step.args["columns"]
@@ -27,8 +28,14 @@ class Unique(RuleKind):
         return Step("unique", {"columns": rule.columns or (rule.column,)})
 
     def broken(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
+        """Repeats, in the order of the other columns: rows that agree in everything are interchangeable, so which of
+        them is the first doesn't matter, and asking twice gives the same rows.
+        """
         names = [find_column(n, columns).name for n in (rule.columns or (str(rule.column),))]
         keys = [column_sql(n) for n in names]
         present = [exp.Not(this=exp.Is(this=k.copy(), expression=exp.Null())) for k in keys]
-        many = exp.GT(this=exp.Window(this=exp.Count(this=exp.Star()), partition_by=keys), expression=exp.Literal.number(1))
-        return exp.and_(many, *present)
+        own = {n.lower() for n in names}
+        rest = [c.name for c in columns if c.name.lower() not in own]
+        order = exp.Order(expressions=[exp.Ordered(this=column_sql(n)) for n in rest])
+        row = exp.Window(this=exp.RowNumber(), partition_by=keys, order=order if order.expressions else None)
+        return exp.and_(exp.GT(this=row, expression=exp.Literal.number(1)), *present)

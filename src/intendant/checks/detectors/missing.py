@@ -1,0 +1,124 @@
+"""Values that aren't there: odd gaps in a column that is otherwise full, and values that only stand for nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from intendant.checks import mend
+from intendant.checks.detectors.base import Detector
+from intendant.checks.subject import Subject, shown
+from intendant.engines.base import quoted
+from intendant.language.expression import Call, Col, Literal
+from intendant.language.to_sql import kind_of_type
+from intendant.types import Column, Finding
+
+__all__ = ["Missing"]
+
+TOKENS = frozenset({
+    "n/a", "na", "n.a.", "n.a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "--", "---", "?", "??", "???", ".",
+    "...", "unknown", "unk", "missing", "(null)", "(none)", "undefined", "not_available", "not_applicable", "tbd",
+    "#value!", "#ref!", "#name?", "(blank)", "[null]", "not available", "not applicable", "no data", "not known",
+    "not specified", "not provided",
+})
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+NINES = re.compile(r"-?9{3,9}(\.0+)?")
+DATES = ("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "0001-01-01", "1753-01-01", "9999-12-31", "2999-12-31",
+         "1111-11-11")
+FAR_TOO_OFTEN = 10.0
+"""A suspect number or date counts once it comes this many times as often as the column's usual value, and 3 times."""
+
+
+class Missing(Detector):
+    name = "missing"
+    summary = "Gaps in a column that is otherwise full, and values that stand for nothing: N/A, -, ?, 9999, 1900-01-01."
+    example = "1,005 of 2,410 values of ibu are 'N/A': transform beers derive ibu = nullif(ibu, 'N/A')"
+
+    def find(self, subject: Subject) -> Iterator[Finding]:
+        for column in subject.flat():
+            stat = subject.stats[column.name]
+            if stat.filled and (found := self.disguised(subject, column)):
+                subject.disguised[column.name] = frozenset(found)
+                yield self.stand_ins(subject, column, found)
+            yield from self.gaps(subject, column)
+
+    def gaps(self, subject: Subject, column: Column) -> Iterator[Finding]:
+        own = quoted(column.name)
+        where = f"{own} IS NULL"
+        if kind_of_type(column.type) == "text":
+            where = f"({where} OR trim(CAST({own} AS VARCHAR)) = '')"
+            rows = subject.total - sum(n for v, n in subject.values(column.name).items() if v.strip()) \
+                if not subject.sampled(column.name) else subject.count(where)
+        else:
+            rows = subject.total - subject.stats[column.name].filled
+        share = rows / subject.total
+        key = column.name in subject.key
+        if rows and (key or share <= subject.settings.odd_missing) and rows < subject.total:
+            evidence = f"{subject.so_many(rows, column.name)} are missing."
+            yield subject.finding("not_null", column.name, rows, evidence, where=where,
+                                  mend=mend.transform(subject.table, "drop_missing", columns=(column.name,)),
+                                  confidence=1.0 if key else 0.9 - 4 * share)
+
+    def disguised(self, subject: Subject, column: Column) -> dict[str, int]:
+        """The column's values that stand for nothing, with their counts."""
+        kind = kind_of_type(column.type)
+        if kind == "text":
+            return self.tokens(subject, column.name) | self.nines(subject, column.name)
+        if kind == "number":
+            return self.nines(subject, column.name)
+        return self.epochs(subject, column.name) if kind == "time" else {}
+
+    @staticmethod
+    def tokens(subject: Subject, column: str) -> dict[str, int]:
+        values = subject.values(column)
+        found = {v: n for v, n in values.items() if v.strip().lower() in TOKENS}
+        rest = [v for v in values if v not in found and v.strip()]
+        codes = rest and sum(len(v) <= 3 and v.isalpha() for v in rest) > 0.8 * len(rest)
+        if codes:  # among country codes NA is Namibia
+            found = {v: n for v, n in found.items() if not v.isalpha() or len(v) > 3}
+        return found if rest else {}
+
+    @staticmethod
+    def nines(subject: Subject, column: str) -> dict[str, int]:
+        """-1 where nothing else is negative, and 9999 far above everything else; each far too often."""
+        if subject.sampled(column):
+            return {}
+        numbers = {v: (float(v), n) for v, n in subject.values(column).items() if NUMBER.fullmatch(v)}
+        if len(numbers) < 5 or len(numbers) < 0.9 * len(subject.values(column)):
+            return {}
+        found = {}
+        counts = sorted(n for _, n in numbers.values())
+        usual = counts[len(counts) // 2]
+        for text, (x, n) in numbers.items():
+            others = [y for v, (y, _) in numbers.items() if v != text and not NINES.fullmatch(v)]
+            if n < max(3, FAR_TOO_OFTEN * usual) or not others:
+                continue
+            alone_below = x == -1 and min(others) >= 0 and max(others) > 5
+            if alone_below or (NINES.fullmatch(text) and not -abs(x) / 2 < x < max(map(abs, others)) * 2):
+                found[text] = n
+        return found
+
+    @staticmethod
+    def epochs(subject: Subject, column: str) -> dict[str, int]:
+        values = subject.values(column)
+        if len(values) < 5:
+            return {}
+        counts = sorted(values.values())
+        enough = max(3, FAR_TOO_OFTEN * counts[len(counts) // 2])
+        return {v: n for v, n in values.items() if n >= enough and v[:10] in DATES and v[10:].strip(" 0:.+") == ""}
+
+    @staticmethod
+    def stand_ins(subject: Subject, column: Column, found: dict[str, int]) -> Finding:
+        rows = sum(found.values())
+        evidence = f"{subject.so_many(rows, column.name)} stand for nothing: {shown(found)}."
+        where = subject.is_one_of(column.name, found)
+        return subject.finding("missing_value", column.name, rows, evidence, where=where,
+                               mend=emptied(subject.table, column, list(found)), confidence=0.95, samples=found)
+
+
+def emptied(table: str, column: Column, values: list[str]) -> str:
+    kind = kind_of_type(column.type)
+    if kind == "text" and len(values) > 1:
+        return mend.replaced_values(table, column.name, dict.fromkeys(values))
+    value = Col(column.name), Literal(values[0], {"number": "number", "time": "timestamp"}.get(kind, "text"))
+    return mend.derived(table, column.name, Call("nullif", value))
