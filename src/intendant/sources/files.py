@@ -175,8 +175,9 @@ class FilesSource(Source):
             yield from document_tables(con, files, reject, self.where)
             return
         if format_ == "csv":
-            csv = Csv(con, files, self.config.get("delimiter"), self.config.get("header"))
-            yield from csv.tables(request, reject, BATCH_ROWS)
+            for file in files:
+                csv = Csv(con, file, self.config.get("delimiter"), self.config.get("header"))
+                yield from csv.tables(request, reject, BATCH_ROWS)
             return
         relation = "read_parquet(?, union_by_name = true)"
         names = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {relation}", [files]).fetchall()}

@@ -1,4 +1,4 @@
-"""CSV files with types that every value of the whole file survives; lines that don't fit are rejected, not dropped.
+"""A CSV file with types that every value of the whole file survives; lines that don't fit are rejected, not dropped.
 
 Two passes: the first finds what each column can be and which lines are broken, the second streams the typed rows.
 """
@@ -33,11 +33,11 @@ SAMPLE = 2000
 
 
 class Csv:
-    """CSV files of one resource on one connection; the dialect is sniffed on the first file."""
+    """One CSV file; `delimiter` and `header` are found out when they are None."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, files: list[str], delimiter: Json, header: Json) -> None:
-        self.con, self.files = con, files
-        self.dialect = _dialect(con, files[0], delimiter, header)
+    def __init__(self, con: duckdb.DuckDBPyConnection, file: str, delimiter: Json, header: Json) -> None:
+        self.con, self.file = con, file
+        self.dialect = _dialect(con, file, delimiter, header)
 
     def tables(self, request: ReadRequest, reject: Reject, rows: int) -> Iterator[pa.Table]:
         """Typed rows, `rows` at a time, with the request's columns, order, count and cursor applied."""
@@ -51,15 +51,15 @@ class Csv:
         typed = ", ".join(f"{_cast(quoted(n), types[n])} AS {quoted(n)}" for n in names)
         select = ", ".join(quoted(n) for n in picked)
         sql = f"SELECT {select} FROM (SELECT {typed} FROM {self._from(False)}) {condition(request, names)}"
-        reader = self.con.execute(sql, [self.files, *values_of(request, names)]).to_arrow_reader(rows)
+        reader = self.con.execute(sql, [self.file, *values_of(request, names)]).to_arrow_reader(rows)
         yield from (pa.Table.from_batches([batch]) for batch in reader if batch.num_rows)
 
     def _from(self, keep_rejects: bool) -> str:
         keep = ", store_rejects = true" if keep_rejects else ", ignore_errors = true"
-        return f"read_csv(?, {self.dialect}, all_varchar = true, union_by_name = {_yes(len(self.files) > 1)}{keep})"
+        return f"read_csv(?, {self.dialect}, all_varchar = true{keep})"
 
     def _names(self) -> list[str]:
-        found = self.con.execute(f"DESCRIBE SELECT * FROM {self._from(False)}", [self.files]).fetchall()
+        found = self.con.execute(f"DESCRIBE SELECT * FROM {self._from(False)}", [self.file]).fetchall()
         return [str(row[0]) for row in found]
 
     def _types(self, names: list[str]) -> dict[str, str]:
@@ -75,16 +75,20 @@ class Csv:
                  for n, t in asked]
         seen = [f"count({quoted(n)}) > 0" for n in names]
         rows = f"(SELECT * FROM {self._from(keep_rejects)} {limit})" if limit else self._from(keep_rejects)
-        found = self.con.execute(f"SELECT {', '.join(tests + seen)} FROM {rows}", [self.files]).fetchall()[0]
+        found = self.con.execute(f"SELECT {', '.join(tests + seen)} FROM {rows}", [self.file]).fetchall()[0]
         passed = {pair for pair, ok in zip(asked, found, strict=False) if ok}
         some = {name for name, ok in zip(names, found[len(asked):], strict=True) if ok}
         return {n: tuple(t for t in candidates[n] if (n, t) in passed) if n in some else (
             candidates[n] if limit else ()) for n in names}
 
     def _rejects(self) -> list[tuple[str, str]]:
+        """Reason and text of each line that didn't fit; forgotten once told."""
         sql = ("SELECT min(error_message) || ' in line ' || line, any_value(csv_line) FROM reject_errors "
                "GROUP BY file_id, line ORDER BY file_id, line")
-        return [(str(reason), str(line or "")[:500]) for reason, line in self.con.execute(sql).fetchall()]
+        found = self.con.execute(sql).fetchall()
+        self.con.execute("DROP TABLE IF EXISTS reject_errors")
+        self.con.execute("DROP TABLE IF EXISTS reject_scans")
+        return [(str(reason), str(line or "")[:500]) for reason, line in found]
 
 
 def _cast(column: str, type_: str) -> str:
