@@ -1,7 +1,7 @@
 """Several sources tell of the same things and disagree: each thing's facts are put to a vote of the sources.
 
-Sources count by how often they agree with the vote, and the vote is taken again (the idea of TruthFinder, Yin, Han and
-Yu, 2008), so that a careless source doesn't outvote careful ones.
+Every source has one vote. Weighing them by how often they agree with the outcome is worse where sources copy from each
+other, since the copies then agree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from intendant.checks.detectors.base import Detector
-from intendant.checks.detectors.dependency import Codes, corrected, grouped, read, selected
+from intendant.checks.detectors.dependency import Codes, Flags, corrected, grouped, read, selected
 from intendant.checks.subject import Subject
 from intendant.language.to_sql import find_column
 from intendant.types import Finding
@@ -25,7 +25,6 @@ DENSITY = 0.2
 """Share of all pairs of source and thing that there must be, for it to be a report by sources."""
 UNIQUE = 0.97
 DISSENT, LIFT, CHANCE = 0.5, 0.6, 0.7
-ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ class Conflict(Detector):
     @staticmethod
     def look(subject: Subject, reports: Reports, fact: str, codes: dict[str, Codes],
              names: dict[str, list[str]]) -> Iterator[Finding]:
-        thing, source, own = codes[reports.thing], codes[reports.source], codes[fact]
-        truth, sure = vote(thing, source, own)
+        thing, own = codes[reports.thing], codes[fact]
+        truth, sure = vote(thing, own)
         rows = (own != truth) & sure
         if not rows.any():
             return
@@ -108,25 +107,15 @@ def shuffled(codes: Codes) -> Codes:
     return out
 
 
-def vote(thing: Codes, source: Codes, fact: Codes) -> tuple[Codes, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Per row, the fact that the sources elect for its thing (-1: none), and whether the vote is clear enough."""
-    there = (thing >= 0) & (fact >= 0) & (source >= 0)
+def vote(thing: Codes, fact: Codes) -> tuple[Codes, Flags]:
+    """Per row, the fact that most sources tell of its thing (-1: none), and whether several of them do."""
+    there = (thing >= 0) & (fact >= 0)
     width, things = int(fact.max()) + 1, int(thing.max()) + 1
-    pairs, at = np.unique(thing[there] * width + fact[there], return_inverse=True)
+    pairs, votes = np.unique(thing[there] * width + fact[there], return_counts=True)
     left, right = pairs // width, pairs % width
-    trust = np.ones(int(source.max()) + 1)
-    heard = np.bincount(source[there], minlength=len(trust))
-    elected = np.full(things, -1, np.int64)
-    for _ in range(ROUNDS):
-        votes = np.bincount(at, trust[source[there]], len(pairs))
-        order = np.lexsort((right, votes))
-        elected[left[order]] = right[order]
-        agrees = np.bincount(source[there], fact[there] == elected[thing[there]], len(trust))
-        right_share = (agrees + 1) / (heard + 2)
-        trust = np.clip(np.log(right_share / (1 - right_share)) + 1, 0.05, 5)
-    counts = np.bincount(at, minlength=len(pairs))
-    support = np.zeros(things, np.int64)
-    won = right == elected[left]
-    support[left[won]] = counts[won]
-    best = np.where(thing >= 0, elected[thing], -1)
-    return best, (best >= 0) & (support[thing] >= 2)
+    order = np.lexsort((right, votes))
+    elected, support = np.full(things, -1, np.int64), np.zeros(things, np.int64)
+    elected[left[order]], support[left[order]] = right[order], votes[order]
+    at = np.where(thing >= 0, thing, 0)
+    best = np.where(thing >= 0, elected[at], -1)
+    return best, (best >= 0) & (support[at] >= 2)

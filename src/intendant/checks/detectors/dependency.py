@@ -22,14 +22,17 @@ from intendant.language.expression import Binary, Case, Col, Expr, Literal
 from intendant.language.to_sql import find_column, kind_of_type
 from intendant.types import Column, Finding
 
-__all__ = ["Codes", "Dependency", "Grouped", "corrected", "grouped", "read", "selected"]
+__all__ = ["Codes", "Dependency", "Flags", "Grouped", "corrected", "grouped", "read", "selected"]
 
 Codes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
+Flags: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.bool_]]"
 MOST_COLUMNS = 60
 MOST_PAIRS = 20_000
 MISSING = -1
 WITNESSES = 3
 SURE = 0.8
+ALONE = 0.9
+"""A group's value must have this share of its rows to overrule a cell; the second one where no other group agrees."""
 LIFT = 0.35
 """A dependency leaves at most this share of the disagreement that chance would leave."""
 
@@ -80,11 +83,13 @@ class Dependency(Detector):
                names: dict[str, list[str]]) -> Iterator[Finding]:
         own = codes[column.name]
         against, for_it = np.zeros(len(own)), np.zeros(len(own))
-        for g in by.values():
+        for a, g in by.items():
             share = np.where(g.size >= WITNESSES, g.count / np.maximum(g.size, 1), 0.0)
-            against += np.where((g.best >= 0) & (g.best != own) & (share >= SURE), share, 0)
+            dissents = (g.best >= 0) & (g.best != own) & (own >= 0)
+            regular = explained(dissents, [c for n, c in codes.items() if n not in (a, column.name)])
+            against += np.where((g.best >= 0) & (g.best != own) & (share >= SURE) & ~regular, share, 0)
             for_it += np.where(g.best == own, share, 0)
-        suspect = against > for_it
+        suspect = (against > for_it) & (against >= ALONE)
         taken = np.zeros(len(own), bool)
         for a, g in sorted(by.items(), key=lambda p: p[1].dissent):
             share = g.count / np.maximum(g.size, 1)
@@ -95,7 +100,7 @@ class Dependency(Detector):
 
     @staticmethod
     def result(subject: Subject, a: Column, b: Column, codes: dict[str, Codes], names: dict[str, list[str]], g: Grouped,
-               rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Finding:
+               rows: Flags) -> Finding:
         wrong: dict[tuple[str, str | None], str] = {}
         for i in np.flatnonzero(rows):
             key = names[a.name][codes[a.name][i]]
@@ -151,6 +156,19 @@ def grouped(a: Codes, b: Codes) -> Grouped | None:
     at = np.where(a >= 0, a, 0)
     none = a < 0
     return Grouped(np.where(none, -1, best[at]), np.where(none, 0, count[at]), np.where(none, 0, size[at]), dissent)
+
+
+def explained(dissents: Flags, others: list[Codes]) -> Flags:
+    """Rows whose dissent is the rule for a value of another column (all of Alaska), so that it is no error."""
+    out = np.zeros(len(dissents), bool)
+    for codes in others:
+        there = codes >= 0
+        seen = np.bincount(codes[there])
+        odd = np.bincount(codes[there], dissents[there], len(seen))
+        exempt = (odd >= WITNESSES) & (odd >= SURE * seen)
+        if exempt.any():
+            out |= dissents & there & exempt[np.where(there, codes, 0)]
+    return out
 
 
 def as_text(column: Column) -> str:

@@ -36,8 +36,9 @@ class Normalise(Detector):
             where = f"regexp_matches({quoted(column)}, '^\\s|\\s$')"
         rows = subject.count(where) if subject.sampled(column) else sum(bad.values())
         evidence = f"{subject.so_many(rows, column)} have blanks around them: {shown(bad)}."
-        yield subject.finding("text_normalise", column, rows, evidence, where=where, confidence=0.8,
-                              samples=list(bad)[:5], mend=mend.transform(subject.table, "trim", how="trim", columns=(column,)))
+        trim = mend.transform(subject.table, "trim", how="trim", columns=(column,))
+        yield subject.finding("text_normalise", column, rows, evidence, where=where, mend=trim, confidence=0.8,
+                              samples=list(bad)[:5])
 
     @staticmethod
     def case(subject: Subject, column: str, values: dict[str, int]) -> Iterator[Finding]:
