@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from sqlglot import exp
-
 from intendant.catalog import Catalog
 from intendant.language.plans import print_step
-from intendant.operators.base import Relation, Scope, table_sql
+from intendant.operators._compile import Typing
 from intendant.types import Column, Json, Snapshot, Stamp, Step
 
 if TYPE_CHECKING:
     from intendant.engines.duckdb import DuckDB
     from intendant.lake import Lake, Stage
+    from intendant.run.journal import Journal
     from intendant.sources.base import Source
     from intendant.workspace import Workspace
 
@@ -38,12 +37,10 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Staged:
-    """What a TableAction left in the stage: how it is to be published, and facts for events and cursors."""
+    """What a TableAction left in the stage: how it is to be published, and facts for events."""
 
     table: str
     mode: Literal["replace", "append", "upsert"]
-    rows: int
-    columns: tuple[Column, ...]
     keys: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
     sort_by: tuple[str, ...] = ()
@@ -52,16 +49,23 @@ class Staged:
 
 @dataclass(frozen=True)
 class Context:
-    """What an action works with. `tell(kind, data)` reports progress to who is watching; it records nothing."""
+    """What an action works with. `tell(kind, data)` reports progress to who is watching; it records nothing.
+
+    `journal` is for reading: what the loop records of an act is what the act returns.
+    """
 
     workspace: Workspace
     lake: Lake
     engine: DuckDB
     catalog: Catalog
+    journal: Journal
     stamp: Stamp
     tell: Callable[[str, Mapping[str, Json]], None]
     source: Callable[[str], Source]
-    attempt: int = 0
+
+    @property
+    def typing(self) -> Typing:
+        return Typing(self.engine)
 
     def snapshots(self, names: Sequence[str]) -> dict[str, Snapshot]:
         """The current snapshots of these tables."""
@@ -78,7 +82,7 @@ class Action(ABC):
     summary: ClassVar[str]
     example: ClassVar[str]
 
-    def resolve(self, step: Step, catalog: Catalog) -> Step:
+    def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
         """The step with its defaults filled in (target, cursor, keys), names in their true case.
 
         Raises UnknownName, TypeMismatch or LanguageError when the step doesn't fit the catalog.
@@ -89,16 +93,13 @@ class Action(ABC):
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:
         """What the resolved step touches."""
 
-    def after(self, step: Step, catalog: Catalog, describe: Describe) -> Catalog:
+    def after(self, step: Step, catalog: Catalog, typing: Typing) -> Catalog:
         """The catalog once the resolved step has run."""
         return catalog
 
-    def origins(self, step: Step, catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, catalog: Catalog, typing: Typing) -> dict[str, tuple[str, ...]]:
         """Column lineage of a written table: output column to "table.column" inputs; {} when nothing is written."""
         return {}
-
-
-Describe = Callable[[exp.Expression, Catalog], "tuple[Column, ...]"]
 
 
 class TableAction(Action):
@@ -118,15 +119,12 @@ class Effect(Action):
 
     @abstractmethod
     def act(self, step: Step, context: Context) -> dict[str, Json]:
-        """Does it; doing it again with the same stamp does nothing more. Returns facts for the journal (JSON)."""
+        """Does it; doing it again with the same stamp does nothing more. Returns facts for the journal (JSON).
+
+        Known facts: `outputs` (tables written: table, version, rows_written, rows_quarantined), `answer` (columns,
+        rows), `findings`, `verdict` (passed, warned, quarantined, failed, review), `events` ([kind, data], ...).
+        """
 
 
-def scope_of(step: Step, catalog: Catalog, describe: Describe) -> Scope:
-    """The scope of a step's operators: tables of the catalog, typing by the engine."""
-    where = f"`{print_step(step)}`"
-    return Scope(lambda name: catalog.table(name, where).columns, lambda q: describe(q, catalog), where)
-
-
-def relation_of(table: str, catalog: Catalog, where: str = "") -> Relation:
-    found = catalog.table(table, where)
-    return Relation(table_sql(found.name), found.columns)
+def place(step: Step) -> str:
+    return f"`{print_step(step)}`"

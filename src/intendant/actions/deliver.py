@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from intendant.actions.base import Effect
+from intendant.actions.base import Context, Effect, Footprint, place
+from intendant.actions.export import chosen
+from intendant.catalog import Catalog
+from intendant.errors import LanguageError, UnknownName, did_you_mean
+from intendant.language.to_sql import find_column
+from intendant.operators._compile import Typing, sql_text
+from intendant.types import Json, Step
 
 __all__ = ["Deliver"]
 
@@ -13,3 +19,40 @@ class Deliver(Effect):
     agent = "storage"
     summary = "Write a table into a table of a declared SQL source, in one transaction."
     example = "deliver revenue_by_region to crm.revenue upsert on region"
+
+    def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
+        where = place(step)
+        table = catalog.table(step.args["table"], where)
+        source, dot, name = str(step.args["resource"]).partition(".")
+        if source not in catalog.sources:
+            raise UnknownName(f"there is no source {source!r}", where=where, hint=did_you_mean(source, catalog.sources, "source"))
+        if catalog.sources[source] != "sql":
+            raise LanguageError(f"source {source!r} is {catalog.sources[source]}, not a database", where=where,
+                                hint="Deliver to a source of kind sql; files are written by `export`.")
+        if not dot or not name:
+            raise LanguageError("which table of the database?", where=where, hint=f"Write `to {source}.TABLE`.")
+        for key in step.get("keys") or ():
+            find_column(key, table.columns, where)
+        args = dict(step.args, table=table.name)
+        if not args.get("mode") and not args.get("keys"):
+            args["mode"] = "replace"
+        return Step(self.verb, args)
+
+    def footprint(self, step: Step, catalog: Catalog) -> Footprint:
+        target = step.args["resource"]
+        exists = target in catalog.resources
+        replaces = exists and step.get("mode") == "replace"
+        return Footprint((step.args["table"],), (), f"it overwrites {target!r} in the database" if replaces else "")
+
+    def act(self, step: Step, context: Context) -> dict[str, Json]:
+        import pyarrow as pa
+
+        from intendant.sinks import sql as sink
+
+        source, _, name = str(step.args["resource"]).partition(".")
+        url = str(context.workspace.source_config(source)["url"])
+        keys = list(step.get("keys") or ())
+        batches = context.engine.arrow(sql_text(chosen(step, context.catalog)), context.snapshots([step.args["table"]]))
+        tables = (pa.Table.from_batches([b]) for b in batches)
+        rows = sink.deliver(url, name, tables, "upsert" if keys else step.args["mode"], keys)
+        return {"events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]}

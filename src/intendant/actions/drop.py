@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from intendant.actions.base import Effect
+from intendant.actions.base import Context, Effect, Footprint, place
+from intendant.catalog import Catalog
+from intendant.operators._compile import Typing
+from intendant.types import Json, Step
 
 __all__ = ["Drop"]
 
@@ -13,3 +16,18 @@ class Drop(Effect):
     agent = "storage"
     summary = "Remove a table. It needs an approval, and can be brought back until it is vacuumed."
     example = "drop order_archive"
+
+    def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
+        return Step(self.verb, {"table": catalog.table(step.args["table"], place(step)).name})
+
+    def footprint(self, step: Step, catalog: Catalog) -> Footprint:
+        table = step.args["table"]
+        return Footprint(writes=(table,), needs_approval=f"it removes the table {table!r}")
+
+    def after(self, step: Step, catalog: Catalog, typing: Typing) -> Catalog:
+        return catalog.without_table(step.args["table"])
+
+    def act(self, step: Step, context: Context) -> dict[str, Json]:
+        if context.lake.exists(step.args["table"]):
+            context.lake.drop(step.args["table"], context.stamp)
+        return {"events": [["table.dropped", {"table": step.args["table"]}]]}

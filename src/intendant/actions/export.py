@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from intendant.actions.base import Effect
+from sqlglot import exp
 
-__all__ = ["Export"]
+from intendant.actions.base import Context, Effect, Footprint, place
+from intendant.catalog import Catalog
+from intendant.errors import UsageError
+from intendant.language.expression import parse_expression
+from intendant.language.to_sql import Compiler
+from intendant.operators._compile import Typing, sql_text
+from intendant.operators.base import table_sql
+from intendant.sinks import files
+from intendant.types import Json, Step
+
+__all__ = ["Export", "chosen"]
+
+SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
 
 
 class Export(Effect):
@@ -13,3 +25,30 @@ class Export(Effect):
     agent = "storage"
     summary = "Write a table to a CSV, JSON, JSON lines or Parquet file inside the workspace."
     example = "export revenue_by_region to 'out/revenue.parquet'"
+
+    def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
+        table = catalog.table(step.args["table"], place(step))
+        if step.get("where"):
+            Compiler(table.columns, place(step)).condition(parse_expression(step.args["where"]))
+        if not str(step.args["path"]).lower().endswith(SUFFIXES):
+            raise UsageError(f"{step.args['path']!r} has no ending that says its format", where=place(step),
+                             hint=f"Use one of {', '.join(SUFFIXES)}.")
+        return Step(self.verb, dict(step.args, table=table.name))
+
+    def footprint(self, step: Step, catalog: Catalog) -> Footprint:
+        return Footprint(reads=(step.args["table"],))
+
+    def act(self, step: Step, context: Context) -> dict[str, Json]:
+        path = context.workspace.inside(step.args["path"])
+        with context.engine.session(context.snapshots([step.args["table"]])) as con:
+            rows = files.export(con, sql_text(chosen(step, context.catalog)), path)
+        return {"events": [["file.exported", {"table": step.args["table"], "path": step.args["path"], "rows": rows}]]}
+
+
+def chosen(step: Step, catalog: Catalog) -> exp.Select:
+    """SELECT * FROM the step's table, its `where` applied."""
+    table = catalog.table(step.args["table"])
+    query = exp.Select(expressions=[exp.Star()]).from_(table_sql(table.name))
+    if step.get("where"):
+        query = query.where(Compiler(table.columns, place(step)).condition(parse_expression(step.args["where"])))
+    return query

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from intendant.actions.base import TableAction
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from intendant.actions.base import Context, Footprint, Staged, TableAction, place
+from intendant.catalog import Catalog
+from intendant.errors import LanguageError
+from intendant.language.expression import columns_of, parse_expression
+from intendant.language.to_sql import column_sql, find_column, kind_of_type
+from intendant.operators._compile import Typing, sql_text
+from intendant.operators.base import table_sql
+from intendant.types import Column, Step
+
+if TYPE_CHECKING:
+    from intendant.lake import Stage
 
 __all__ = ["Provision"]
 
@@ -11,5 +25,55 @@ class Provision(TableAction):
     verb = "provision"
     form = "provision <target:table> from <table:table> [partition by <partition:layout>] [sort by <sort:columns>]"
     agent = "storage"
-    summary = "Make a new columnar table from another, with partitions and a sort order."
+    summary = "Make a new columnar table from another, with partitions and a sort order (by time, when not said)."
     example = "provision sales_mart from orders partition by month(created_at) sort by cust_id"
+
+    def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
+        where = place(step)
+        table = catalog.table(step.args["table"], where)
+        target = str(step.args["target"])
+        if target.lower() == table.name.lower():
+            raise LanguageError(f"{target!r} can't be provisioned from itself", where=where, hint="Give the new table a name of its own.")
+        if catalog.has(target):
+            target = catalog.table(target).name
+        for part in step.get("partition") or ():
+            column = find_column(columns_of(parse_expression(part))[0].name, table.columns, where)
+            if "(" in part and kind_of_type(column.type) != "time":
+                raise LanguageError(f"{part} needs a date or time; {column.name!r} is {column.type}", where=where,
+                                    hint=f"Partition by {column.name} itself.")
+        sort = tuple(find_column(c, table.columns, where).name for c in step.get("sort") or ())
+        if not sort and not step.get("partition"):
+            sort = default_sort(table.columns)
+        return Step(self.verb, {k: v for k, v in dict(step.args, table=table.name, target=target, sort=sort or None).items() if v})
+
+    def target(self, step: Step) -> str:
+        return str(step.args["target"])
+
+    def footprint(self, step: Step, catalog: Catalog) -> Footprint:
+        target = self.target(step)
+        recipe = catalog.table(target).settings.get("made_by") if catalog.has(target) else None
+        own = recipe is not None and str(recipe).startswith("provision ")
+        why = "" if not catalog.has(target) or own else f"it overwrites the table {target!r}"
+        return Footprint((step.args["table"],), (target,), why)
+
+    def after(self, step: Step, catalog: Catalog, typing: Typing) -> Catalog:
+        return catalog.with_table(self.target(step), catalog.table(step.args["table"]).columns)
+
+    def origins(self, step: Step, catalog: Catalog, typing: Typing) -> dict[str, tuple[str, ...]]:
+        table = catalog.table(step.args["table"])
+        return {c.name: (f"{table.name}.{c.name}",) for c in table.columns}
+
+    def stage(self, step: Step, stage: Stage, context: Context) -> Staged:
+        table, sort = step.args["table"], tuple(step.get("sort") or ())
+        snapshots = context.snapshots([table])
+        query = exp.Select(expressions=[column_sql(c.name) for c in snapshots[table].columns]).from_(table_sql(table))
+        if sort:
+            query = query.order_by(*(exp.Ordered(this=column_sql(c), nulls_first=False) for c in sort))
+        stage.add_sql(context.engine, sql_text(query), snapshots)
+        return Staged(stage.table, "replace", (), tuple(step.get("partition") or ()), sort,
+                      {"inputs": {table: snapshots[table].version}})
+
+
+def default_sort(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """By the first time column: most queries over time read a stretch of it."""
+    return tuple(c.name for c in columns if kind_of_type(c.type) == "time")[:1]

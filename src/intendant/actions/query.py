@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from intendant.actions.base import Effect
+import math
+import time
+from datetime import date, datetime
+from decimal import Decimal
 
-__all__ = ["Query"]
+from intendant.actions.base import Context, Effect, Footprint, place
+from intendant.catalog import Catalog
+from intendant.language.expression import columns_of, parse_expression
+from intendant.operators._compile import Typing, apply, reads_of, sql_text
+from intendant.types import Json, Step
+
+__all__ = ["Query", "jsonable"]
+
+MOST_ROWS = 100_000
 
 
 class Query(Effect):
@@ -13,3 +24,45 @@ class Query(Effect):
     agent = "transformation"
     summary = "Show rows after some operators; reads only."
     example = "query orders group by region: sum amount as revenue sort by revenue descending"
+
+    def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
+        table = catalog.table(step.args["table"], place(step)).name
+        apply(table, step.get("operators") or (), catalog, typing, "")
+        return Step(self.verb, dict(step.args, table=table))
+
+    def footprint(self, step: Step, catalog: Catalog) -> Footprint:
+        return Footprint(reads=reads_of(step.args["table"], step.get("operators") or (), catalog))
+
+    def act(self, step: Step, context: Context) -> dict[str, Json]:
+        steps = step.get("operators") or ()
+        relation = apply(step.args["table"], steps, context.catalog, context.typing, place(step))
+        sql = f"SELECT * FROM ({sql_text(relation.query)}) LIMIT {MOST_ROWS}" if not relation.ordered else sql_text(relation.query)
+        start = time.perf_counter()
+        names, rows = context.engine.rows(sql, context.snapshots(reads_of(step.args["table"], steps, context.catalog)))
+        ms = (time.perf_counter() - start) * 1000
+        answer = {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows[:MOST_ROWS]]}
+        ran = {"table": step.args["table"], "filters": filters(steps), "ms": round(ms, 2), "sql": sql}
+        return {"answer": answer, "events": [["query.ran", ran]]}
+
+
+def filters(steps: tuple[Step, ...]) -> list[str]:
+    """The columns that rows are chosen by, as the optimisation agent counts them."""
+    names = [c.name for s in steps if s.verb == "filter" for c in columns_of(parse_expression(s.args["condition"]))]
+    return list(dict.fromkeys(names))
+
+
+def jsonable(value: Json) -> Json:
+    """A cell as JSON: times in ISO, decimals as numbers, bytes as hex; NaN and infinity as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value) if len(value.as_tuple().digits) <= 15 else str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple):
+        return [jsonable(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -22,6 +22,7 @@ from intendant.engines.duckdb import DuckDB
 from intendant.errors import Damaged, LakeError, UnknownName, did_you_mean
 from intendant.lake.disk import locked, space_guard, sync_file, sync_folder, tree_size, write_json
 from intendant.lake.files import Layout
+from intendant.lake.manifest import read_manifest
 from intendant.lake.log import File, Log, State
 from intendant.lake.names import SCHEMA_FOLDERS, find_folder, lock_name, table_name
 from intendant.lake.schema import NULL, unify_columns
@@ -105,6 +106,17 @@ class Lake:
         folder = self._folder(table) / STAGES / _short(stamp)
         shutil.rmtree(folder, ignore_errors=True)
         return Stage(table, stamp, folder, self._engine, self.stage)
+
+    def reopen(self, table: str, stamp: Stamp) -> Stage | None:
+        """The saved stage of a step, as it was before a crash; None when there is none or it isn't whole."""
+        folder = self._folder(table) / STAGES / _short(stamp)
+        held = read_manifest(folder, table)
+        if held is None:
+            return None
+        stage = Stage(table, stamp, folder, self._engine, self.stage)
+        stage.files, stage.columns = held
+        stage._parts = 1000
+        return stage
 
     def publish(self, stage: Stage, mode: Mode, keys: Sequence[str] = (), *, partition_by: Sequence[str] = (),
                 sort_by: Sequence[str] = (), operation: str = "") -> Snapshot:

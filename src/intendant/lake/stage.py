@@ -14,6 +14,7 @@ from intendant.engines.base import Tables, Written, quoted
 from intendant.errors import LakeError
 from intendant.lake.disk import space_guard
 from intendant.lake.files import Layout, write
+from intendant.lake.manifest import write_manifest
 from intendant.lake.schema import NULL, unify_columns
 from intendant.types import Column, Json, Snapshot, Stamp
 
@@ -67,6 +68,23 @@ class Stage:
             raise
         self.files += sorted(files, key=lambda file: _sequence(file.path))
         self.columns = unify_columns([self.columns, columns])
+
+    def save(self) -> None:
+        """Notes what the stage holds beside its files, so that `Lake.reopen` finds it after a crash."""
+        write_manifest(self.folder, self.table, self.files, self.columns)
+
+    def rewrite(self, engine: DuckDB, sql: str, tables: Tables) -> None:
+        """Replaces the staged rows by a query's (over them). Raises EngineError, leaving this stage as it was."""
+        new = Stage(self.table, self.stamp, self.folder / f"again-{self._parts}", self._engine, self._make)
+        try:
+            new.add_sql(engine, sql, tables)
+        except BaseException:
+            shutil.rmtree(new.folder, ignore_errors=True)
+            raise
+        self._parts += 1
+        self._replace(new.files)
+        self.columns = new.columns
+        self.save()
 
     def snapshot(self) -> Snapshot:
         """What would be published, as a snapshot with version -1: all files under one unified schema."""

@@ -1,0 +1,430 @@
+"""Intendant: the verbs that every face calls. One object, one workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intendant.actions.query import jsonable
+from intendant.catalog import Catalog
+from intendant.engines.duckdb import DuckDB
+from intendant.errors import ApprovalInvalid, IntendantError, UnknownName, UsageError, did_you_mean
+from intendant.lake import Lake
+from intendant.language import parse, print_plan
+from intendant.language.plans import looks_like_plan
+from intendant.operators._compile import Typing
+from intendant.run.journal import Journal
+from intendant.run.knowledge import Knowledge
+from intendant.run.loop import Loop, Watcher
+from intendant.run.outcome import outcome
+from intendant.run.owner import Owner
+from intendant.run.prepare import Prepared, prepare
+from intendant.types import Event, Json, Plan, Proposal, Result, Stamp, Step
+from intendant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from intendant.planner import Planner
+
+__all__ = ["Intendant"]
+
+
+class Intendant:
+    """Runs a workspace's pipelines.
+
+        app = Intendant("my_workspace")
+        app.do("query orders top 5 by amount").answer
+
+    `watch(kind, data)` is told of progress. Use it as a context manager, or call `close`.
+    """
+
+    def __init__(self, workspace: str | Path = ".", *, watch: Watcher | None = None) -> None:
+        """Opens a workspace. Raises WorkspaceError when it isn't one or its file is wrong."""
+        self.workspace = Workspace.open(Path(workspace))
+        state, engine = self.workspace.state, self.workspace.engine
+        self.engine = DuckDB(threads=engine.threads or None, memory_limit=engine.memory_limit or None, temp=state / "spill")
+        self.lake = Lake(self.workspace.lake, self.engine)
+        self.journal = Journal(state / "journal.sqlite")
+        self.knowledge = Knowledge(self.workspace, self.lake, self.journal)
+        self.loop = Loop(self.workspace, self.lake, self.engine, self.journal, self.knowledge, watch or (lambda kind, data: None))
+        self.owner = Owner(state, self.loop.run)
+        self._planner: Planner | None = None
+
+    @classmethod
+    def init(cls, folder: str | Path = ".") -> Intendant:
+        """Makes a workspace (an existing one is left as it is) and opens it."""
+        Workspace.create(Path(folder))
+        return cls(folder)
+
+    def __enter__(self) -> Intendant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives everything back: the lock, DBOS, the engine, the journal's file."""
+        self.owner.release()
+        self.engine.close()
+        self.journal.close()
+
+    # ------------------------------------------------------------ doing
+    def plan(self, text: str, *, answers: Mapping[str, str] | None = None) -> Result:
+        """Compiles and previews; changes nothing."""
+        return self.do(text, dry_run=True, answers=answers)
+
+    def do(self, text: str, *, approve: bool = False, dry_run: bool = False, answers: Mapping[str, str] | None = None,
+           by: str = "api", wait: float | None = None, confirm: Callable[[Prepared], bool] | None = None) -> Result:
+        """Compiles a sentence (or intent language), checks it, and runs it.
+
+        `approve` says yes to steps that need an approval; `confirm(prepared)` is asked instead when given. `answers` maps
+        what was asked about to the answer. `wait` limits the seconds waited for the run. Errors come as a Result with
+        status "failed" and the error's fields; nothing is raised but UsageError.
+        """
+        started = time.perf_counter()
+        timing: dict[str, float] = {}
+        try:
+            prepared = self.compiled(text, dict(answers or {}), timing)
+            if isinstance(prepared, Result):
+                return prepared
+            if dry_run:
+                return self._previewed(prepared, timing, started)
+            return self._run(prepared, approve=approve, by=by, wait=wait, confirm=confirm, timing=timing, started=started)
+        except UsageError:
+            raise
+        except IntendantError as e:
+            timing["total"] = _ms(started)
+            return Result("failed", intent=text[:2000], error=e.as_dict(), timing_ms=timing)
+
+    def compiled(self, text: str, answers: dict[str, str], timing: dict[str, float]) -> Prepared | Result:
+        """Text to a checked plan; a Result when it is refused or must be asked about first."""
+        started = time.perf_counter()
+        plan = looks_like_plan(text) if len(text) < 20_000 else None
+        confidence: float | None = 1.0
+        confirm = False
+        if plan is None:
+            proposal = self._proposed(text, answers)
+            timing["plan"] = _ms(started)
+            if proposal.status != "ready" or proposal.plan is None:
+                return self._not_ready(text, proposal, timing, started)
+            plan, confidence, confirm = proposal.plan, proposal.confidence, proposal.confirm
+        prepared = prepare(text, plan, self.knowledge, Typing(self.engine), confidence, confirm)
+        timing["compile"] = _ms(started)
+        return prepared
+
+    def _proposed(self, text: str, answers: dict[str, str]) -> Proposal:
+        from intendant.planner import Planner
+
+        if self._planner is None:
+            self._planner = Planner(self.workspace.model.planner, Typing(self.engine))
+        return self._planner.compile(text, self.knowledge.learn_all(), focus=self._focus(), answers=answers, values=self._values)
+
+    def _focus(self) -> tuple[str, ...]:
+        """The tables that the last runs wrote, newest first: what "it" and "the result" mean."""
+        events = self.journal.events(kinds=["table.published"], newest=True, limit=20)
+        return tuple(dict.fromkeys(e.data["table"] for e in events if self.lake.exists(e.data["table"])))
+
+    def _values(self, table: str, column: str) -> list[str]:
+        """Distinct values of a text column, at most 60, for finding mentions of values in sentences."""
+        from intendant.engines.base import quoted
+        from intendant.operators.base import table_sql
+
+        own = quoted(column)
+        sql = f"SELECT {own} FROM {table_sql(table).sql('duckdb')} WHERE {own} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 61"
+        rows = self.engine.rows(sql, {table: self.lake.snapshot(table)})[1]
+        return [str(r[0]) for r in rows] if len(rows) <= 60 else []
+
+    def _not_ready(self, text: str, proposal: Proposal, timing: dict[str, float], started: float) -> Result:
+        timing["total"] = _ms(started)
+        if proposal.status == "refused":
+            return Result("refused", intent=text[:2000], reason=proposal.reason, confidence=proposal.confidence, timing_ms=timing)
+        questions = (proposal.question,) if proposal.question else ()
+        return Result("needs_answer", intent=text[:2000], questions=questions, reason=proposal.reason,
+                      plan=print_plan(proposal.plan) if proposal.plan else "", confidence=proposal.confidence, timing_ms=timing)
+
+    def _previewed(self, prepared: Prepared, timing: dict[str, float], started: float) -> Result:
+        timing["total"] = _ms(started)
+        return Result("succeeded", intent=prepared.text, plan=prepared.rendered, steps=tuple(prepared.shown), confidence=prepared.confidence,
+                      preview=tuple(prepared.preview), timing_ms=timing, reason=prepared.needs_approval)
+
+    def _run(self, prepared: Prepared, *, approve: bool, by: str, wait: float | None, confirm: Callable[[Prepared], bool] | None,
+             timing: dict[str, float], started: float) -> Result:
+        needs = prepared.needs_approval or ("the plan is not certain enough to run by itself" if prepared.confirm else "")
+        if needs and not approve and confirm is not None:
+            approve = confirm(prepared)
+            if not approve:
+                return Result("refused", intent=prepared.text, plan=prepared.rendered, reason="You said no.", timing_ms=timing)
+        run_id = datetime.now(UTC).strftime("%y%m%d-%H%M%S-") + secrets.token_hex(3)
+        facts = [("intent.received", "intent.received", {"text": prepared.text, "by": by}),
+                 ("plan.proposed", "plan.proposed", {"plan": prepared.rendered, "intent": prepared.text, "confidence": prepared.confidence,
+                                                     "needs_approval": needs})]
+        if needs and not approve:
+            facts.append(("approval", "approval.requested", {"start": 0, "why": needs, "plan": prepared.rendered, "kind": "plan"}))
+            self.journal.append_all(run_id, facts)
+            self.journal.append(run_id, "finished.waiting_approval", "run.finished", {"status": "waiting_approval"})
+            return self.result(run_id, timing, started)
+        if needs:
+            facts.append(("approved", "approval.granted", {"by": by, "plan_hash": hash_of(prepared.rendered)}))
+        facts.append(("queued.0", "run.queued", {"start": 0, "part": 0}))
+        self.journal.append_all(run_id, facts)
+        return self._awaited(run_id, 0, 0, wait, timing, started)
+
+    def _awaited(self, run_id: str, start: int, part: int, wait: float | None, timing: dict[str, float], started: float) -> Result:
+        """Runs it here when this process can own the workspace, otherwise waits for the owner, or for its end."""
+        end = None if wait is None else time.monotonic() + wait
+        while self._status(run_id, part) is None:
+            if self.owner.acquire():
+                self.owner.start(run_id, start, part)
+                left = None if end is None else end - time.monotonic()
+                self.owner.wait(lambda: self._status(run_id, part) is not None, left)
+                break
+            if end is not None and time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        return self.result(run_id, timing, started)
+
+    def _status(self, run_id: str, part: int) -> str | None:
+        """The status in which a part of a run ended, None while it is under way."""
+        events = self.journal.events(run_id, kinds=["run.finished", "run.queued"])
+        after = [e for e in events if e.kind == "run.queued" and e.data["part"] == part]
+        done = [e for e in events if e.kind == "run.finished" and (not after or e.seq > after[0].seq)]
+        return str(done[-1].data["status"]) if done else None
+
+    def result(self, run_id: str, timing: dict[str, float] | None = None, started: float | None = None) -> Result:
+        """What is known of a run, as `do` answers it. Raises UnknownName."""
+        events = self.journal.events(run_id)
+        if not events:
+            raise UnknownName(f"there is no run {run_id!r}", hint=did_you_mean(run_id, [r["run_id"] for r in self.runs(50)], "run"))
+        timing = dict(timing or {})
+        if started is not None:
+            timing["total"] = _ms(started)
+        return outcome(run_id, events, timing)
+
+    def resume(self) -> list[str]:
+        """Finishes what stopped processes left: queued and half-done runs. The ids of the runs finished now.
+
+        Raises Busy when another process is at it.
+        """
+        from intendant.errors import Busy
+
+        if not self.owner.acquire():
+            raise Busy("another process runs this workspace", hint="It finishes the runs by itself.")
+        waiting = self._queued()
+        for run_id, start, part in waiting:
+            self.owner.start(run_id, start, part)
+        self.owner.wait(lambda: all(self._status(r, p) is not None for r, _, p in waiting))
+        return [r for r, _, _ in waiting]
+
+    def _queued(self) -> list[tuple[str, int, int]]:
+        """Runs whose last part was queued and hasn't ended: (run, start, part)."""
+        ended: dict[str, int] = {e.run: e.seq for e in self.journal.events(kinds=["run.finished"])}
+        last = {e.run: e for e in self.journal.events(kinds=["run.queued"])}
+        return [(r, e.data["start"], e.data["part"]) for r, e in last.items() if ended.get(r, -1) < e.seq]
+
+    def run(self, pipeline: str, *, approve: bool = False, by: str = "api") -> Result:
+        """Runs pipelines/NAME.intent. Raises UnknownName, LanguageError with the file's line."""
+        files = self.workspace.pipelines()
+        if pipeline not in files:
+            raise UnknownName(f"there is no pipeline {pipeline!r}", where=str(self.workspace.root / "pipelines"),
+                              hint=did_you_mean(pipeline, files, "pipeline"))
+        text = files[pipeline].read_text(encoding="utf-8")
+        try:
+            parse(text)
+        except IntendantError as e:
+            e.where = f"{files[pipeline].name}, {e.where}"
+            return Result("failed", intent=text[:2000], error=e.as_dict())
+        return self.do(text, approve=approve, by=by)
+
+    def load(self, file: str | Path, table: str, types: Mapping[str, str] | None = None) -> dict[str, Json]:
+        """Loads a local file as the table's new version. Raises UsageError, SourceError, LakeError."""
+        from intendant.run.load import load
+
+        return load(self, Path(file), table, types)
+
+    # ------------------------------------------------------------ looking
+    def catalog(self) -> Catalog:
+        return self.knowledge.catalog()
+
+    def sql(self, statement: str) -> dict[str, Json]:
+        """Read-only SQL on the lake: {"columns", "rows"}. Raises SqlRefused, EngineError."""
+        from intendant.actions.optimize import filtered_columns
+        from intendant.engines.readonly import checked, query
+
+        started = time.perf_counter()
+        names, rows = query(self.lake, self.engine, statement)
+        ms = _ms(started)
+        for table in checked(statement, self.lake.names())[1]:
+            fact = {"table": table, "filters": filtered_columns(statement), "ms": ms, "sql": statement[:5000]}
+            self.journal.append("", f"sql {time.time_ns()} {table}", "query.ran", fact)
+            if ms > self.workspace.thresholds.slow_query_ms:
+                self.loop_follow(table, ms)
+        return {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows]}
+
+    def loop_follow(self, table: str, ms: float) -> None:
+        """A slow query is a fact, and the optimisation agent's proposal follows it."""
+        from intendant.agents import deciders
+
+        fact = {"table": table, "ms": ms}
+        key = f"slow {time.time_ns()}"
+        self.journal.append("", key, "performance.degraded", fact)
+        decision = deciders()["optimization"].decide("performance.degraded", fact, self.catalog())
+        for n, intent in enumerate(decision.intents):
+            self.journal.append("", f"{key} {n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": "optimization"})
+
+    def tables(self) -> list[dict[str, Json]]:
+        """[{"name", "version", "rows"}]"""
+        return [{"name": s.table, "version": s.version, "rows": s.rows} for s in map(self.lake.snapshot, self.lake.names())]
+
+    def show(self, table: str) -> dict[str, Json]:
+        """Everything about a table, in the shape of the contract. Raises UnknownName."""
+        snapshot = self.lake.snapshot(table)
+        settings, quarantine = self.lake.settings(snapshot.table), f"quarantine.{snapshot.table}"
+        schedule = next((s for s in self.schedules() if s["target"] == snapshot.table), None)
+        return {
+            "name": snapshot.table, "version": snapshot.version, "rows": snapshot.rows,
+            "columns": {c.name: c.type for c in snapshot.columns},
+            "partition_by": list(settings.get("partition_by") or ()), "sort_by": list(settings.get("sort_by") or ()),
+            "indexes": [], "rules": list(settings.get("rules") or ()),
+            "on_failure": settings.get("on_failure") or self.workspace.policy.on_failure,
+            "retention_days": settings.get("retention_days"), "snapshots": settings.get("snapshots") or len(self.lake.history(snapshot.table)),
+            "schedule": {"cron": schedule["cron"], "timezone": schedule["timezone"]} if schedule else None,
+            "quarantined_rows": self.lake.snapshot(quarantine).rows if self.lake.exists(quarantine) else 0,
+            "bytes": snapshot.bytes, "made_by": settings.get("made_by", ""),
+        }
+
+    def history(self, table: str) -> list[dict[str, Json]]:
+        """The table's versions, newest first, with the run, the step and the sentence behind each. Raises UnknownName."""
+        name = self.lake.snapshot(table).table
+        published = {(e.data["table"], e.data.get("version")): e for e in self.journal.events(kinds=["table.published"])}
+        out = []
+        for s in self.lake.history(name):
+            e = published.get((name, s.version))
+            out.append({"version": s.version, "at": s.at, "rows": s.rows, "bytes": s.bytes, "operation": s.operation, "run_id": s.run,
+                        "step": e.data["step"] if e else "", "intent": e.data["intent"] if e else ""})
+        return out
+
+    def lineage(self, name: str) -> dict[str, Json]:
+        """Where a table or "table.column" came from, up to source and sentence. Raises UnknownName."""
+        from intendant.run.lineage import lineage
+
+        tables = {t: [c.name for c in self.lake.snapshot(t).columns] for t in self.lake.names()}
+        return lineage(self.journal, name, tables).as_dict()
+
+    def sources(self) -> list[dict[str, Json]]:
+        """[{"name", "kind", "resources", "limits"}]; contacts no source that is known already."""
+        catalog = self.knowledge.learn_all()
+        limits = self.knowledge.limits()
+        return [{"name": n, "kind": k, "resources": [r.name for r in catalog.resources.values() if r.source == n],
+                 "limits": [{"source": x["source"], x["what"]: x["count"], "per_seconds": x["per_seconds"]} for x in limits
+                            if x["source"].partition(".")[0] == n]} for n, k in catalog.sources.items()]
+
+    def check(self, subject: str, *, cells: str | Path | None = None) -> dict[str, Json]:
+        """A quality report on a table or a file; nothing changes. `cells` also writes suspicious cells as CSV."""
+        from intendant.run.inspect import inspect
+
+        return inspect(self, subject, Path(cells) if cells else None)
+
+    def rollback(self, table: str, to: int | None = None, *, by: str = "api") -> Result:
+        """Makes an earlier version (the previous one by default) current again; also undoes a drop."""
+        args: dict[str, Json] = {"table": table, "version": to} if to is not None else {"table": table, "back": "previous"}
+        return self.do(print_plan(Plan((Step("restore", args),))), approve=True, by=by)
+
+    # ------------------------------------------------------------ operating
+    def runs(self, limit: int = 50) -> list[dict[str, Json]]:
+        """The last runs, newest first: [{"run_id", "at", "intent", "status"}]"""
+        received = self.journal.events(kinds=["intent.received"], newest=True, limit=limit)
+        ended = {e.run: e.data["status"] for e in self.journal.events(kinds=["run.finished"])}
+        return [{"run_id": e.run, "at": e.at, "intent": e.data["text"], "by": e.data["by"], "status": ended.get(e.run, "running")} for e in received]
+
+    def events(self, after: int = 0, run: str | None = None) -> list[Event]:
+        """Facts of the journal in order."""
+        return self.journal.events(run, after=after)
+
+    def follow(self, after: int = 0) -> Iterator[Event]:
+        """Facts as they come, for ever."""
+        while True:
+            for e in self.journal.events(after=after):
+                after = e.seq
+                yield e
+            time.sleep(0.2)
+
+    def approvals(self) -> list[dict[str, Json]]:
+        """What waits for a person: [{"id", "run_id", "why", "plan", "intent", "at"}]"""
+        decided = {(e.run, e.data["request"]) for e in self.journal.events(kinds=["approval.granted", "approval.rejected"]) if "request" in e.data}
+        return [{"id": f"{e.run}.{e.seq}", "run_id": e.run, "why": e.data["why"], "plan": e.data["plan"], "kind": e.data["kind"], "at": e.at}
+                for e in self.journal.events(kinds=["approval.requested"]) if (e.run, e.seq) not in decided]
+
+    def approve(self, approval: str, *, by: str = "api", wait: float | None = None) -> Result:
+        """Says yes to a waiting plan or review, which then goes on. Raises ApprovalInvalid."""
+        started = time.perf_counter()
+        request = self._request(approval)
+        run_id, data = request.run, request.data
+        proposed = self.journal.get(run_id, "plan.proposed")
+        if proposed is None or proposed.data["plan"] != data["plan"]:
+            raise ApprovalInvalid("the plan is not the one that was shown", where=approval, hint="Ask for the plan again: `intendant plan`.")
+        part = 1 + len(self.journal.events(run_id, kinds=["run.queued"]))
+        facts: list[tuple[str, str, Mapping[str, Json]]] = [
+            (f"granted.{request.seq}", "approval.granted", {"by": by, "request": request.seq, "plan_hash": hash_of(data["plan"])})]
+        if "step" in data:
+            facts.append((f"{data['step']}.approved", "review.accepted", {"step": data["step"], "by": by}))
+        facts.append((f"queued.{part}", "run.queued", {"start": data["start"], "part": part}))
+        self.journal.append_all(run_id, facts)
+        return self._awaited(run_id, data["start"], part, wait, {}, started)
+
+    def reject(self, approval: str, *, by: str = "api") -> Result:
+        """Says no: nothing (further) runs, and what the run had published is undone."""
+        request = self._request(approval)
+        self.journal.append(request.run, f"rejected.{request.seq}", "approval.rejected", {"by": by, "request": request.seq})
+        for e in reversed(self.journal.events(request.run, kinds=["table.published"])):
+            stamp = Stamp(request.run, f"undo {e.data['table']} {e.data['version']}")
+            if self.lake.exists(e.data["table"]):
+                if e.data["version"]:
+                    self.lake.restore(e.data["table"], e.data["version"] - 1, stamp)
+                else:
+                    self.lake.drop(e.data["table"], stamp)
+                self.journal.append(request.run, f"undo.{e.data['table']}.{e.data['version']}", "table.rolled_back",
+                                    {"table": e.data["table"], "undone": e.data["version"], "to": e.data["version"] - 1 if e.data["version"] else None})
+        self.journal.append(request.run, f"finished.rejected.{request.seq}", "run.finished", {"status": "rolled_back"})
+        return self.result(request.run)
+
+    def _request(self, approval: str) -> Event:
+        run_id, _, seq = approval.rpartition(".")
+        waiting = {a["id"] for a in self.approvals()}
+        if approval not in waiting:
+            decided = any(str(e.seq) == seq for e in self.journal.events(run_id, kinds=["approval.requested"]))
+            said = "was decided already" if decided else "does not exist"
+            raise ApprovalInvalid(f"the approval {approval!r} {said}", hint=did_you_mean(approval, waiting, "approval"))
+        return next(e for e in self.journal.events(run_id, kinds=["approval.requested"]) if str(e.seq) == seq)
+
+    def schedules(self) -> list[dict[str, Json]]:
+        """[{"target", "plan", "cron", "timezone", "next"}]"""
+        from intendant.run.schedules import schedules
+
+        return schedules(self.journal)
+
+    def advise(self, described: Mapping[str, Json]) -> dict[str, Json]:
+        """Strategy, severity, priority and recommendations for a described pipeline (measured where its source is ours)."""
+        from intendant.run.advise import advise
+
+        return advise(described, self.workspace.thresholds)
+
+    def doctor(self) -> list[dict[str, Json]]:
+        """What is installed, reachable, misconfigured, each with the mend: [{"what", "state", "detail", "mend"}]"""
+        from intendant.run.doctor import doctor
+
+        return doctor(self)
+
+
+def hash_of(plan: str) -> str:
+    """What an approval is bound to."""
+    return hashlib.sha256(plan.encode()).hexdigest()
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
+
+

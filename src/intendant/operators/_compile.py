@@ -1,0 +1,89 @@
+"""Steps to SQL trees: operators applied in order, and the typing of a query by the engine without running it."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from intendant.catalog import Catalog
+from intendant.engines.base import quoted
+from intendant.engines.duckdb import DuckDB
+from intendant.language.grammar import grammar
+from intendant.operators import operators
+from intendant.operators.base import Relation, Scope, table_sql
+from intendant.types import SCHEMAS, Column, Step, split_table
+
+__all__ = ["Typing", "apply", "reads_of", "sql_text", "trace"]
+
+
+class Typing:
+    """Asks an engine for the types of a query over a catalog's tables; nothing is read."""
+
+    def __init__(self, engine: DuckDB) -> None:
+        self.engine = engine
+
+    def __call__(self, query: exp.Expression, catalog: Catalog) -> tuple[Column, ...]:
+        """The columns of `query`. Raises EngineError (said by the engine) for what can't be typed."""
+        with self.engine.session() as con:
+            for schema in SCHEMAS:
+                con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            for name in {_full(t) for t in query.find_all(exp.Table)}:
+                schema, rest = split_table(name)
+                columns = ", ".join(f"{quoted(c.name)} {c.type}" for c in catalog.table(name).columns)
+                con.execute(f"CREATE TABLE {schema}.{quoted(rest)} ({columns})")
+            rows = con.execute(f"DESCRIBE {sql_text(query)}").fetchall()
+        return tuple(Column(r[0], r[1]) for r in rows)
+
+
+def _full(table: exp.Table) -> str:
+    return table.name if table.db in ("", "main") else f"{table.db}.{table.name}"
+
+
+def sql_text(query: exp.Expression) -> str:
+    """The tree in the engine's dialect."""
+    return query.sql(dialect="duckdb")
+
+
+def apply(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing, where: str) -> Relation:
+    """The relation after all operators. Raises UnknownName, TypeMismatch, LanguageError, EngineError with the place."""
+    found = catalog.table(table, where)
+    relation = Relation(table_sql(found.name), found.columns)
+    known = operators()
+    for step in steps:
+        place = f"`{grammar().write(step)}`" + (f" in {where}" if where else "")
+        scope = Scope(lambda n, p=place: catalog.table(n, p).columns, lambda q: typing(q, catalog), place)  # type: ignore[misc]
+        relation = known[step.verb].apply(step, relation, scope)
+    return relation
+
+
+def reads_of(table: str, steps: tuple[Step, ...], catalog: Catalog) -> tuple[str, ...]:
+    """All tables that the operators read, the first one among them."""
+    known = operators()
+    names = [table, *(n for s in steps for n in known[s.verb].reads(s))]
+    return tuple(dict.fromkeys(catalog.table(n).name for n in names))
+
+
+def trace(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing) -> dict[str, tuple[str, ...]]:
+    """Column lineage through the operators: output column to "table.column" inputs."""
+    known = operators()
+    found = catalog.table(table)
+    origin: dict[str, tuple[str, ...]] = {c.name: (f"{found.name}.{c.name}",) for c in found.columns}
+    for i, step in enumerate(steps):
+        columns = apply(table, steps[: i + 1], catalog, typing, "").names
+        own = known[step.verb].origins(step, columns)
+        others = {c.name: f"{t}.{c.name}" for t in known[step.verb].reads(step) for c in catalog.table(t).columns}
+        after: dict[str, tuple[str, ...]] = {}
+        for column in columns:
+            inputs = own.get(column, (column,)) if own is not None else (column,)
+            sources: list[str] = []
+            for name in inputs:
+                sources += origin.get(name, (others[name],) if name in others else _joined(name, step, others))
+            after[column] = tuple(dict.fromkeys(sources))
+        origin = after
+    return origin
+
+
+def _joined(name: str, step: Step, others: dict[str, str]) -> tuple[str, ...]:
+    """A joined column that clashed carries the other table's name as prefix."""
+    prefix = f"{str(step.get('table', '')).rpartition('.')[2]}_"
+    rest = name.removeprefix(prefix)
+    return (others[rest],) if rest != name and rest in others else ()

@@ -1,0 +1,1 @@
+"""The orchestrator: plans become runs, events become reactions, and the journal remembers."""

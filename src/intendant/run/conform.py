@@ -1,0 +1,79 @@
+"""Values that don't fit their column: found, named, and set aside, so that one wrong cell never changes a column's type."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from intendant.engines.base import quoted
+from intendant.engines.duckdb import DuckDB
+from intendant.errors import TypeMismatch
+from intendant.language.to_sql import kind_of_type
+from intendant.operators.base import table_sql
+from intendant.types import Column, Snapshot
+
+__all__ = ["Misfit", "misfits"]
+
+MOST_SHARE = 0.10
+"""More misfits than this are a change of the source, not odd cells."""
+MOSTLY = 0.90
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A column whose few odd values are set aside so that it keeps the type `wanted`."""
+
+    column: str
+    wanted: str
+    rows: int
+    reason: str
+    predicate: str
+    value: str
+    """The SQL of the column as `wanted`."""
+
+
+def misfits(engine: DuckDB, staged: Snapshot, expected: Mapping[str, str], mixed: Collection[str], *, strict: bool) -> list[Misfit]:
+    """The columns of a stage that came as text although they are (mostly) of another type.
+
+    `mixed` names the columns in which the source itself sent numbers and texts; `expected` has the types of the table's columns as they are. With `strict` (rows are added to a table) more than
+    10% of misfits raise TypeMismatch; otherwise (the table is replaced) such a column takes its new type.
+    """
+    wanted = {c.name: t for c in staged.columns if (t := _wanted(c, expected, mixed, engine, staged))}
+    if not wanted or not staged.rows:
+        return []
+    names = list(wanted)
+    tests = {n: f"({quoted(n)} IS NOT NULL AND TRY_CAST({quoted(n)} AS {wanted[n]}) IS NULL)" for n in names}
+    counts = ", ".join(f"count(*) FILTER (WHERE {tests[n]})" for n in names)
+    row = engine.rows(f"SELECT {counts} FROM {table_sql(staged.table).sql('duckdb')}", {staged.table: staged})[1][0]
+    out = []
+    for name, bad in zip(names, row, strict=True):
+        if bad > MOST_SHARE * staged.rows:
+            if strict:
+                raise TypeMismatch(f"{bad:,} of {staged.rows:,} values of {name!r} are not {wanted[name]}", where=staged.table,
+                                   hint="The source changed: load it `into` another table, or `cast` the column of this one first.")
+            continue
+        reason = f"{name}: not {_words(wanted[name])}"
+        out.append(Misfit(name, wanted[name], int(bad), reason, tests[name], f"TRY_CAST({quoted(name)} AS {wanted[name]})"))
+    return out
+
+
+def _wanted(column: Column, expected: Mapping[str, str], mixed: Collection[str], engine: DuckDB, staged: Snapshot) -> str:
+    """The type this text column should have, "" when it is fine as it is."""
+    if column.type != "VARCHAR":
+        return ""
+    known = expected.get(column.name, "")
+    if known:
+        return known if kind_of_type(known) in ("number", "time", "bool") else ""
+    if column.name not in mixed:
+        return ""
+    own = quoted(column.name)
+    sql = (f"SELECT count(TRY_CAST({own} AS BIGINT)) FILTER (WHERE {own} NOT LIKE '%.%'), count(TRY_CAST({own} AS DOUBLE)), "
+           f"count({own}) FROM {table_sql(staged.table).sql('duckdb')}")
+    whole, numbers, filled = engine.rows(sql, {staged.table: staged})[1][0]
+    if not filled or numbers < MOSTLY * filled:
+        return ""
+    return "BIGINT" if whole == numbers else "DOUBLE"
+
+
+def _words(kind: str) -> str:
+    return {"number": "a number", "time": "a date or time", "bool": "true or false"}.get(kind_of_type(kind), kind)

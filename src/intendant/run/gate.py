@@ -1,0 +1,154 @@
+"""The quality gate: between a stage and its publish; it passes, warns, sets bad rows aside, asks, or stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from intendant import checks
+from intendant.actions.base import Staged
+from intendant.checks import rules as rule_kinds
+from intendant.checks.split import REASON, split_sql
+from intendant.engines.base import quoted, text
+from intendant.engines.duckdb import DuckDB
+from intendant.errors import VolumeGuard
+from intendant.lake import Lake, Stage
+from intendant.language import print_step
+from intendant.run.conform import Misfit, misfits
+from intendant.types import Finding, Json, OnFailure, Rule, Snapshot, Stamp, Step
+from intendant.workspace import Workspace
+
+__all__ = ["Gate", "Verdict", "rules_of"]
+
+LOOK_AT_MOST = 5_000_000
+"""Above so many rows a load isn't searched for what nobody declared; `check` still does when asked."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`predicates` are (reason, SQL) of the rows to set aside."""
+
+    passed: bool
+    on_failure: OnFailure
+    findings: tuple[Finding, ...] = ()
+    rules: list[Json] = field(default_factory=list)
+    predicates: list[list[str]] = field(default_factory=list)
+    why: str = ""
+
+
+class Gate:
+    def __init__(self, workspace: Workspace, lake: Lake, engine: DuckDB) -> None:
+        self.workspace, self.lake, self.engine = workspace, lake, engine
+
+    def audit(self, stage: Stage, staged: Staged, step: Step) -> Verdict:
+        """The verdict on a stage. Raises VolumeGuard, TypeMismatch, UnknownName (a stored rule's column is gone)."""
+        snapshot = stage.snapshot()
+        self.guard_volume(snapshot, staged, step)
+        settings = self.lake.settings(staged.table) if self.lake.exists(staged.table) else {}
+        declared = rules_of(settings)
+        others = {t: self.lake.snapshot(t) for r in declared for t in rule_kinds.kinds()[r.type].reads(r) if self.lake.exists(t)}
+        if snapshot.rows == 0:
+            return Verdict(True, self.on_failure(settings))
+        odd = self.conform(stage, staged, step) if step.verb == "ingest" else []
+        snapshot = stage.snapshot()
+        broken = checks.audit(self.engine, staged.table, snapshot, declared, others)
+        found = checks.detect(self.engine, staged.table, snapshot) if step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST else []
+        on_failure = self.on_failure(settings)
+        predicates = [[said(f, declared), f.where] for f in broken if f.where] if on_failure == "quarantine" else []
+        why = "; ".join(f.evidence for f in broken)
+        return Verdict(not broken, on_failure, (*odd, *broken, *found), [r.as_dict() for r in declared], predicates, why)
+
+    def conform(self, stage: Stage, staged: Staged, step: Step) -> list[Finding]:
+        """Moves rows with a value of the wrong type to the quarantine's stage; the columns take back their type."""
+        expected = {c.name: c.type for c in self.lake.snapshot(staged.table).columns} if self.lake.exists(staged.table) else {}
+        before = stage.snapshot()
+        odd = misfits(self.engine, before, expected, staged.facts.get("mixed", ()), strict=staged.mode != "replace")
+        if not odd:
+            return []
+        predicates = [(m.reason, m.predicate) for m in odd if m.rows]
+        good_sql, bad_sql = split_sql(stage.table, before.columns, predicates)
+        if predicates:
+            bad = self.lake.stage(f"quarantine.{stage.table}", stage.stamp)
+            bad.add_sql(self.engine, with_origin(bad_sql, step, stage.stamp), {stage.table: before})
+            bad.save()
+        casts = ", ".join(f"{m.value} AS {quoted(m.column)}" for m in odd)
+        stage.rewrite(self.engine, f"SELECT * REPLACE ({casts}) FROM ({good_sql})", {stage.table: before})
+        return [self.finding(m, before) for m in odd if m.rows]
+
+    def on_failure(self, settings: Mapping[str, Json]) -> OnFailure:
+        value: OnFailure = settings.get("on_failure") or self.workspace.policy.on_failure
+        return value
+
+    def finding(self, misfit: Misfit, snapshot: Snapshot) -> Finding:
+        share = misfit.rows / snapshot.rows
+        return Finding("type", snapshot.table, misfit.column, "MEDIUM" if share > 0.001 else "LOW", misfit.rows, snapshot.rows,
+                       f"{misfit.rows} of {snapshot.rows} values of {misfit.column!r} are {misfit.reason.partition(': ')[2]}; "
+                       f"their rows are set aside in quarantine.{snapshot.table}.", 1.0, "", misfit.predicate)
+
+    def guard_volume(self, snapshot: Snapshot, staged: Staged, step: Step) -> None:
+        """Stops a replacing load that would empty or shrink the table beyond the policy's share."""
+        if staged.mode != "replace" or staged.facts.get("shrinks") or not self.lake.exists(staged.table):
+            return
+        before = self.lake.snapshot(staged.table).rows
+        if not before:
+            return
+        where, keep = staged.table, f"The table stays as it is ({before:,} rows)."
+        if not snapshot.rows and (step.verb == "ingest" or staged.table in staged.facts.get("inputs", {})):
+            raise VolumeGuard(f"{step.verb} would empty {staged.table!r}", where=where,
+                              hint=f"{keep} If it shall be emptied, `drop {staged.table}`.")
+        bounded = any(step.get(k) for k in ("where", "columns"))
+        expected = min(before, step.get("count") or before)
+        if step.verb == "ingest" and not bounded and snapshot.rows < expected * (1 - self.workspace.policy.volume_guard):
+            raise VolumeGuard(f"the load has {snapshot.rows:,} rows where {before:,} are", where=where,
+                              hint=f"{keep} If the source really shrank, raise policy.volume_guard or drop the table first.")
+
+    def set_aside(self, stage: Stage, audited: Mapping[str, Json], stamp: Stamp, step: Step) -> int:
+        """Publishes the quarantine: rows of the wrong type, rejected ones, rows that break a rule. How many there are."""
+        predicates = [(r, p) for r, p in audited.get("predicates", ())]
+        rejected = audited.get("facts", {}).get("rejected", ())
+        name = f"quarantine.{stage.table}"
+        bad = self.lake.reopen(name, stamp)
+        if bad is None and not predicates and not rejected:
+            return 0
+        bad = bad or self.lake.stage(name, stamp)
+        if predicates:
+            snapshot = stage.snapshot()
+            tables = {**self.others(audited), stage.table: snapshot}
+            good_sql, bad_sql = split_sql(stage.table, snapshot.columns, predicates)
+            bad.add_sql(self.engine, with_origin(bad_sql, step, stamp), tables)
+            stage.rewrite(self.engine, good_sql, tables)
+        if rejected:
+            import pyarrow as pa
+
+            rows = [{REASON: r["reason"], "_raw": r["raw"], "_step": print_step(step), "_run": stamp.run} for r in rejected]
+            bad.add(pa.Table.from_pylist(rows))
+        rows_set_aside = bad.rows
+        if rows_set_aside:
+            self.lake.publish(bad, "append", operation="quarantine")
+        return rows_set_aside
+
+    def others(self, audited: Mapping[str, Json]) -> dict[str, Snapshot]:
+        refs = {str(r["ref"]).rpartition(".")[0] for r in audited.get("rules", ()) if r.get("ref")}
+        return {t: self.lake.snapshot(t) for t in refs if self.lake.exists(t)}
+
+
+def rules_of(settings: Mapping[str, Json]) -> list[Rule]:
+    """The rules stored with a table."""
+    out = []
+    for r in settings.get("rules", ()):
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}
+        out.append(Rule(**fields))
+    return out
+
+
+def said(finding: Finding, declared: list[Rule]) -> str:
+    """The sentence of the rule that a finding is about."""
+    for rule in declared:
+        if rule.type == finding.check and (rule.column or (rule.columns or (None,))[0]) == finding.column:
+            return rule_kinds.sentence_of(rule)
+    return f"{finding.check} {finding.column or ''}".strip()
+
+
+def with_origin(bad_sql: str, step: Step, stamp: Stamp) -> str:
+    """The bad rows with where they came from: the step and the run."""
+    return f"SELECT *, {text(print_step(step))} AS _step, {text(stamp.run)} AS _run FROM ({bad_sql})"

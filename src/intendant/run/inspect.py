@@ -1,0 +1,61 @@
+"""A quality report on a table or a file; nothing changes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intendant import checks
+from intendant.checks.rules import kinds
+from intendant.errors import EngineError, SourceDamaged, UnknownName, UsageError
+from intendant.run.gate import rules_of
+from intendant.run.load import READERS, read_sql
+from intendant.types import Finding, Json, Snapshot, Stamp
+
+if TYPE_CHECKING:
+    from intendant.app import Intendant
+
+__all__ = ["inspect"]
+
+
+def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]:
+    """The report on a table of the lake, or on a file when there is no such table."""
+    if app.lake.exists(subject):
+        snapshot = app.lake.snapshot(subject)
+        declared = rules_of(app.lake.settings(snapshot.table))
+        others = {t: app.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r)}
+        broken = checks.audit(app.engine, snapshot.table, snapshot, declared, others)
+        return reported(app, snapshot.table, snapshot, broken, cells)
+    path = Path(subject)
+    if not path.is_file():
+        if path.suffix.lower() in READERS or "/" in subject:
+            raise UsageError(f"there is no table and no file {subject!r}", hint="Check the path.")
+        app.lake.snapshot(subject)
+        raise UnknownName(f"there is no table {subject!r}")
+    stage = app.lake.stage("staging.inspected file", Stamp("inspect", "0"))
+    try:
+        stage.add_sql(app.engine, read_sql(path.absolute(), as_text=True), {})
+        return reported(app, stage.table, stage.snapshot(), [], cells, shown=path.name)
+    except EngineError as e:
+        raise SourceDamaged(f"{path.name!r} can't be read: {e.message}", where=str(path), hint="Mend that line of the file.") from e
+    finally:
+        stage.discard()
+
+
+def reported(app: Intendant, table: str, snapshot: Snapshot, broken: list[Finding], cells: Path | None,
+             shown: str = "") -> dict[str, Json]:
+    found = [*broken, *checks.detect(app.engine, table, snapshot)]
+    report = checks.report(app.engine, table, snapshot, found)
+    out: dict[str, Json] = {"subject": shown or table, "rows": snapshot.rows, **report.as_dict()}
+    if cells is not None:
+        cells.parent.mkdir(parents=True, exist_ok=True)
+        with cells.open("w", encoding="utf-8", newline="") as f:
+            writer = csv.writer(f)
+            writer.writerow(["row", "column", "reason", "confidence"])
+            n = 0
+            for cell in checks.cells(app.engine, table, snapshot, found):
+                writer.writerow([cell.row, cell.column, cell.reason, cell.confidence])
+                n += 1
+        out["cells"] = {"file": str(cells), "count": n}
+    return out

@@ -1,0 +1,143 @@
+"""What is known right now: the lake's tables, the sources' resources (learned once, kept), saved queries, limits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Collection, Mapping
+
+from intendant.catalog import Catalog, Table
+from intendant.errors import IntendantError
+from intendant.lake import Lake
+from intendant.run.journal import Journal
+from intendant.sources import open_source
+from intendant.sources.base import Source
+from intendant.types import Column, Json, Resource
+from intendant.workspace import Workspace
+
+__all__ = ["Knowledge"]
+
+FRESH_SECONDS = 24 * 3600
+
+
+class Knowledge:
+    def __init__(self, workspace: Workspace, lake: Lake, journal: Journal) -> None:
+        self.workspace, self.lake, self.journal = workspace, lake, journal
+        self.path = workspace.state / "resources.json"
+
+    def catalog(self, learn: Collection[str] = (), *, again: bool = False) -> Catalog:
+        """The catalog; sources named in `learn` are asked for resources and columns unless that is known already.
+
+        Raises SourceError when one of those can't be reached and nothing is known of it.
+        """
+        kept = self._kept()
+        resources: dict[str, Resource] = {}
+        for name in self.workspace.sources:
+            if name in learn and (again or not self._complete(name, kept)):
+                kept[name] = self._learned(name)
+                self._keep(kept)
+            for resource in self._known(name, kept):
+                resources[resource.full] = resource
+        return Catalog(
+            tables={n: self._table(n) for n in self.lake.names()},
+            resources=resources,
+            sources={n: str(c["kind"]) for n, c in self.workspace.sources.items()},
+            queries=self.workspace.queries,
+            pipelines=tuple(self.workspace.pipelines()),
+            dropped=tuple(d.table for d in self.lake.dropped()),
+        )
+
+    def learn_all(self) -> Catalog:
+        """The catalog with every source that can be reached asked; those that can't are known by their declaration."""
+        for name in self.workspace.sources:
+            try:
+                self.catalog([name])
+            except IntendantError:
+                continue
+        return self.catalog()
+
+    def source(self, name: str, resource: str = "") -> Source:
+        """The opened source, held to the strictest limit set for it or for the resource."""
+        config = self.workspace.source_config(name)
+        limits = {k: v for k, v in dict(config.get("limits", {})).items()}
+        for limit in self.limits():
+            if limit["source"] in (name, f"{name}.{resource}"):
+                key = f"{limit['what']}_per_second"
+                rate = limit["count"] / limit["per_seconds"]
+                limits[key] = min(rate, limits.get(key, rate))
+        return open_source(name, {**config, "limits": limits} if limits else config, self.workspace.root)
+
+    def limits(self) -> list[dict[str, Json]]:
+        """The limits in force, the last one set for each source or resource."""
+        last = {e.data["source"]: dict(e.data) for e in self.journal.events(kinds=["limit.set"])}
+        return list(last.values())
+
+    def _table(self, name: str) -> Table:
+        snapshot = self.lake.snapshot(name)
+        return Table(name, snapshot.columns, snapshot.rows, snapshot.version, self.lake.settings(name))
+
+    def _declared(self, name: str) -> dict[str, Resource]:
+        config = self.workspace.sources[name]
+        declared = config.get("resources", {})
+        out = {}
+        if isinstance(declared, Mapping):
+            for res, spec in declared.items():
+                spec = spec if isinstance(spec, Mapping) else {}
+                out[res] = Resource(name, res, spec.get("key"), spec.get("timestamp"))
+        for topic in config.get("topics", ()) if isinstance(config.get("topics", ()), list) else ():
+            out.setdefault(topic, Resource(name, topic))
+        return out
+
+    def _known(self, name: str, kept: Mapping[str, Json]) -> list[Resource]:
+        found = self._declared(name)
+        for r in kept.get(name, {}).get("resources", ()):
+            declared = found.get(r["name"])
+            columns = tuple(Column(*c) for c in r["columns"])
+            key = (declared.key if declared else None) or r["key"]
+            timestamp = (declared.timestamp if declared else None) or r["timestamp"]
+            found[r["name"]] = Resource(name, r["name"], key, timestamp, columns)
+        return list(found.values())
+
+    def _complete(self, name: str, kept: Mapping[str, Json]) -> bool:
+        entry = kept.get(name)
+        if not entry or time.time() - entry["at"] > FRESH_SECONDS:
+            return False
+        names = {r["name"] for r in entry["resources"] if r["columns"]}
+        return set(self._declared(name)) <= names
+
+    def _learned(self, name: str) -> dict[str, Json]:
+        source = self.source(name)
+        out = []
+        for r in source.resources():
+            columns = r.columns or self._peeked(source, r.name)
+            out.append({"name": r.name, "key": r.key, "timestamp": r.timestamp, "columns": [[c.name, c.type] for c in columns]})
+        return {"config": self._hash(name), "at": time.time(), "resources": out}
+
+    def _peeked(self, source: Source, resource: str) -> tuple[Column, ...]:
+        from intendant.engines.duckdb import DuckDB, described
+
+        batch = source.peek(resource)
+        if not batch.num_columns:
+            return ()
+        engine = DuckDB()
+        with engine.session() as con:
+            con.register("peeked", batch)
+            columns = tuple(described(con, "FROM peeked"))
+        engine.close()
+        return columns
+
+    def _kept(self) -> dict[str, Json]:
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {n: e for n, e in data.items() if n in self.workspace.sources and e.get("config") == self._hash(n)}
+
+    def _keep(self, kept: Mapping[str, Json]) -> None:
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(kept), encoding="utf-8")
+        temporary.replace(self.path)
+
+    def _hash(self, name: str) -> str:
+        return hashlib.sha256(json.dumps(self.workspace.sources[name], sort_keys=True, default=str).encode()).hexdigest()[:16]

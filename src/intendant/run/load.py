@@ -1,0 +1,85 @@
+"""A local file as a table's new version, without the model."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intendant.engines.base import quoted, text
+from intendant.errors import EngineError, SourceDamaged, TypeMismatch, UnknownName, UsageError, did_you_mean
+from intendant.types import Json, Stamp
+
+if TYPE_CHECKING:
+    from intendant.app import Intendant
+
+__all__ = ["load", "read_sql"]
+
+READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+PACKED = (".gz", ".zst")
+
+
+def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: bool = False) -> str:
+    """The SELECT that reads a file; `types` fixes columns, `as_text` reads CSV cells as they stand.
+
+    Raises UsageError for a missing file or an unknown ending.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {str(path)!r}", hint="Check the path; a folder can't be loaded." if path.is_dir() else "Check the path.")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"the file {str(path)!r} can't be read", hint="Look at its rights.")
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in PACKED]
+    kind = READERS.get(suffixes[-1] if suffixes else "")
+    if kind is None:
+        raise UsageError(f"{path.name!r} has no ending that says its format", hint=f"Use one of {', '.join(READERS)}.")
+    name = text(str(path))
+    if kind == "parquet":
+        return f"SELECT * FROM read_parquet({name})"
+    listed = "{" + ", ".join(f"{text(c)}: {text(t)}" for c, t in (types or {}).items()) + "}"
+    if kind == "json":
+        return f"SELECT * FROM read_json({name}{f', columns={listed}' if types else ''}, maximum_object_size=1073741824)"
+    options = ["header=true", "strict_mode=true", "null_padding=false"]
+    if as_text:
+        options += ["all_varchar=true"]
+    elif types:
+        options += [f"types={listed}"]
+    return f"SELECT * FROM read_csv({name}, {', '.join(options)})"
+
+
+def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None) -> dict[str, Json]:
+    """Publishes the file's rows as the table's new version: {"table", "version", "rows"}."""
+    if not table.strip() or "\0" in table:
+        raise UsageError(f"{table!r} is no table name", hint="Give it a name.")
+    path = path.absolute()
+    sql = read_sql(path, types)
+    if types:
+        check_types(app, path, types)
+    stamp = Stamp(f"load-{secrets.token_hex(6)}", "0")
+    stage = app.lake.stage(table, stamp)
+    try:
+        stage.add_sql(app.engine, sql, {})
+    except EngineError as e:
+        stage.discard()
+        raise SourceDamaged(f"{path.name!r} can't be loaded: {e.message}", where=str(path),
+                            hint="Mend that line, or give the column's type with --types, e.g. '{\"amount\": \"VARCHAR\"}'.") from e
+    snapshot = app.lake.publish(stage, "replace", operation="load")
+    settings = app.lake.settings(snapshot.table)
+    app.lake.set_settings(snapshot.table, {**settings, "made_by": f"load {path.name}"}, stamp)
+    fact = {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows, "total_rows": snapshot.rows, "mode": "replace",
+            "inputs": {}, "file": str(path), "columns": {}, "step": "", "intent": f"load {path.name} {table}", "bytes": snapshot.bytes}
+    app.journal.append(stamp.run, "0.published", "table.published", fact)
+    return {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows}
+
+
+def check_types(app: Intendant, path: Path, types: Mapping[str, str]) -> None:
+    """Every named column is in the file, every type exists. Raises UnknownName, TypeMismatch."""
+    found = [c.name for c in app.engine.types(read_sql(path), {})]
+    for column, kind in types.items():
+        if column not in found:
+            raise UnknownName(f"{path.name!r} has no column {column!r}", hint=did_you_mean(column, found, "column"))
+        try:
+            app.engine.types(f"SELECT NULL::{kind} AS {quoted(column)}", {})
+        except EngineError:
+            raise TypeMismatch(f"{kind!r} is no SQL type (column {column!r})", hint="E.g. BIGINT, DOUBLE, VARCHAR, TIMESTAMP.") from None

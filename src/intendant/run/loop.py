@@ -1,0 +1,373 @@
+"""The loop: each step of a run goes from phase to phase as its events call for; every phase is recorded and repeatable.
+
+A phase is: recorded? then its result; else do it, tell the journal, record it. All phases are safe to repeat: a commit
+carries the stamp of its run and step, a fact its key.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from dbos import DBOS
+
+from intendant.actions import actions
+from intendant.actions.base import Context, Effect, Staged, TableAction
+from intendant.agents import deciders
+from intendant.catalog import Catalog
+from intendant.engines.duckdb import DuckDB
+from intendant.errors import IntendantError, SourceOverloaded
+from intendant.lake import Lake, Stage
+from intendant.language import parse, print_step
+from intendant.run import faults
+from intendant.run.gate import Gate
+from intendant.run.journal import Journal
+from intendant.run.knowledge import Knowledge
+from intendant.run.rules import reaction_to
+from intendant.types import Json, Stamp, Step
+from intendant.workspace import Workspace
+
+__all__ = ["Loop", "Watcher"]
+
+Facts = dict[str, Json]
+Watcher = Callable[[str, Mapping[str, Json]], None]
+
+
+@dataclass
+class Loop:
+    """Runs plans of one workspace. `watch` is told of progress as it happens."""
+
+    workspace: Workspace
+    lake: Lake
+    engine: DuckDB
+    journal: Journal
+    knowledge: Knowledge
+    watch: Watcher = lambda kind, data: None
+    locks: dict[str, threading.RLock] = field(default_factory=dict)
+
+    def run(self, run_id: str, start: int) -> str:
+        """One part of a run, from step `start` on; its status. What a DBOS workflow executes."""
+        return Part(self, run_id).go(start)
+
+    def lock(self, table: str) -> threading.RLock:
+        return self.locks.setdefault(table, threading.RLock())
+
+
+class Part:
+    """The steps of one run from a start, in one workflow."""
+
+    def __init__(self, loop: Loop, run_id: str) -> None:
+        self.loop, self.run_id, self.journal = loop, run_id, loop.journal
+        proposed = self.journal.get(run_id, "plan.proposed")
+        assert proposed is not None
+        self.proposed = proposed.data
+        self.steps = parse(self.proposed["plan"]).steps
+        self.stages: dict[int, Stage] = {}
+
+    def go(self, start: int) -> str:
+        status = "succeeded"
+        for i in range(start, len(self.steps)):
+            status = self.step(i)
+            if status != "succeeded":
+                break
+        self.phase(f"{len(self.steps)}.finish" if status == "succeeded" else f"{status}.finish", lambda: self.finish(status))
+        return status
+
+    def step(self, i: int) -> str:
+        """Runs one step to its end: succeeded, failed, rolled_back or waiting_approval."""
+        action = actions()[self.steps[i].verb]
+        tables = sorted(self.writes(i))
+        held = [self.loop.lock(t) for t in tables]
+        for lock in held:
+            lock.acquire()
+        try:
+            event = self.phase(f"{i}.stage", lambda: self.stage(i)) if isinstance(action, TableAction) else \
+                self.phase(f"{i}.act", lambda: self.act(i))
+            while True:
+                if "error" in event:
+                    self.phase(f"{i}.undo", self.undo)
+                    return "failed"
+                reaction = reaction_to(event["event"], event)
+                if reaction is None:
+                    return "succeeded"
+                if reaction == "ask":
+                    self.phase(f"{i}.ask", lambda e=event: self.ask(i, e))  # type: ignore[misc]
+                    return "waiting_approval"
+                if reaction == "roll_back":
+                    self.phase(f"{i}.undo", self.undo)
+                    return "rolled_back"
+                if reaction == "audit":
+                    event = self.phase(f"{i}.audit", lambda e=event: self.audit(i, e))  # type: ignore[misc]
+                else:
+                    event = self.phase(f"{i}.publish", lambda e=event: self.publish(i, e))  # type: ignore[misc]
+        finally:
+            for lock in reversed(held):
+                lock.release()
+
+    def writes(self, i: int) -> tuple[str, ...]:
+        step = self.steps[i]
+        action = actions()[step.verb]
+        if isinstance(action, TableAction) and step.get("target", step.get("table")):
+            return (action.target(step),)
+        return (str(step.get("table")),) if step.get("table") else ()
+
+    # ------------------------------------------------------------ phases
+    def phase(self, name: str, do: Callable[[], Facts]) -> Facts:
+        """One recorded phase; its facts, or {"error": ...}."""
+        faults.boundary(f"before:{name}")
+        out = DBOS.run_step({"name": name}, lambda: self.attempted(name, do))
+        faults.boundary(f"recorded:{name}")
+        return cast(Facts, out)
+
+    def attempted(self, name: str, do: Callable[[], Facts]) -> Facts:
+        """Does it, again after errors that may pass; the loop's edge, where every error becomes a fact."""
+        attempts = self.loop.workspace.policy.attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                out = do()
+                faults.boundary(f"after:{name}")
+                return out
+            except IntendantError as e:
+                if not e.retry or attempt == attempts:
+                    return self.failed(name, e.as_dict())
+                self.retry(name, attempt, e)
+            except Exception as e:
+                text = f"{type(e).__name__}: {e}"
+                trace = "".join(traceback.format_exception(e)[-3:])
+                (self.loop.workspace.state / "last_error.txt").write_text(trace, encoding="utf-8")
+                return self.failed(name, {"code": "internal", "message": text[:500], "where": name,
+                                          "hint": "This is a fault of ours; .intendant/last_error.txt says where. Nothing was published by this step."})
+        raise AssertionError("unreachable")
+
+    def failed(self, name: str, error: dict[str, str]) -> Facts:
+        self.journal.append(self.run_id, f"{name}.failed", "step.failed", {"phase": name, "error": error})
+        return {"error": error}
+
+    def retry(self, name: str, attempt: int, e: IntendantError) -> None:
+        wait = min(8.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0)
+        if isinstance(e, SourceOverloaded) and e.retry_after:
+            wait = min(60.0, max(wait, e.retry_after))
+        self.journal.append(self.run_id, f"{name}.retry.{attempt}", "step.retried",
+                            {"phase": name, "attempt": attempt, "error": e.as_dict(), "wait_s": round(wait, 2)})
+        self.loop.watch("step.retried", {"phase": name, "attempt": attempt, "wait_s": wait, "message": e.message})
+        time.sleep(wait)
+
+    def stage(self, i: int) -> Facts:
+        """Fills the stage: rows on disk that nobody sees yet."""
+        step, context, started = self.resolved(i)
+        done = self.loop.lake.published(self.writes(i)[0], context.stamp) if self.loop.lake.exists(self.writes(i)[0]) else None
+        action = actions()[step.verb]
+        assert isinstance(action, TableAction)
+        if done is not None:
+            return {"event": "table.published", "table": done.table}
+        stage = self.loop.lake.stage(action.target(step), context.stamp)
+        staged = action.stage(step, stage, context)
+        stage.save()
+        self.stages[i] = stage
+        snapshot = stage.snapshot()
+        if not snapshot.rows and staged.mode != "replace" and self.loop.lake.exists(staged.table):
+            return self.nothing_new(i, staged.table)
+        facts: Facts = {
+            "event": "data.ready", "table": staged.table, "mode": staged.mode, "rows": snapshot.rows,
+            "bytes": snapshot.bytes, "keys": list(staged.keys), "partition_by": list(staged.partition_by),
+            "sort_by": list(staged.sort_by), "facts": dict(staged.facts), "ms": _ms(started),
+        }
+        shown = {k: v for k, v in facts.items() if k not in ("event", "facts")}
+        self.tell(f"{i}.data", "data.ready", {**shown, "step": print_step(step)})
+        return facts
+
+    def nothing_new(self, i: int, table: str) -> Facts:
+        """An incremental load that found no row leaves the table as it is."""
+        self.stages.pop(i).discard()
+        version = self.loop.lake.snapshot(table).version
+        output = {"table": table, "version": version, "rows_written": 0, "rows_quarantined": 0}
+        self.tell(f"{i}.done", "step.done", {"outputs": [output], "step": print_step(self.steps[i]), "verb": self.steps[i].verb, "note": "nothing new"})
+        return {"event": "step.done"}
+
+    def audit(self, i: int, ready: Facts) -> Facts:
+        """The quality gate looks at the stage."""
+        step, context, started = self.resolved(i)
+        stage = self.staged(i, ready, context)
+        accepted = self.journal.get(self.run_id, f"{i}.approved") is not None
+        verdict = Gate(self.loop.workspace, self.loop.lake, self.loop.engine).audit(stage, _staged(ready), step)
+        kind = "quality.passed" if verdict.passed else "quality.failed"
+        data = {"table": ready["table"], "findings": [f.as_dict() for f in verdict.findings], "on_failure": verdict.on_failure,
+                "rules": verdict.rules, "predicates": verdict.predicates, "why": verdict.why, "ms": _ms(started)}
+        self.tell(f"{i}.audit", kind, data)
+        return {**ready, **data, "event": kind, "accepted": accepted}
+
+    def publish(self, i: int, audited: Facts) -> Facts:
+        """One commit for the table, and one for its quarantine when rows are set aside."""
+        step, context, started = self.resolved(i)
+        lake, table, stamp = self.loop.lake, audited["table"], context.stamp
+        done = lake.published(table, stamp) if lake.exists(table) else None
+        if done is None:
+            stage = self.staged(i, audited, context)
+            gate = Gate(self.loop.workspace, lake, self.loop.engine)
+            quarantined = gate.set_aside(stage, audited, stamp, step)
+            staged = _staged(audited)
+            faults.boundary(f"between:{i}.publish")
+            before = lake.snapshot(table).rows if lake.exists(table) else None
+            done = lake.publish(stage, staged.mode, staged.keys, partition_by=staged.partition_by, sort_by=staged.sort_by,
+                                operation=step.verb)
+            self.loop.watch("table.published", {"table": table, "rows": done.rows, "was": before})
+        else:
+            quarantined = self.quarantined(table, stamp)
+        self.remember_layout(table, audited, stamp)
+        self.record_publish(i, step, context, audited, done.version, quarantined, _ms(started))
+        return {"event": "table.published", "table": table}
+
+    def record_publish(self, i: int, step: Step, context: Context, audited: Facts, version: int, quarantined: int, ms: float) -> None:
+        facts = audited.get("facts", {})
+        action = actions()[step.verb]
+        snapshot = self.loop.lake.snapshot(audited["table"])
+        catalog = context.catalog.with_table(audited["table"], snapshot.columns) if step.verb == "ingest" else context.catalog
+        data = {"table": audited["table"], "version": version, "rows": audited["rows"] - quarantined, "total_rows": snapshot.rows,
+                "rows_quarantined": quarantined, "mode": audited["mode"], "step": print_step(step), "intent": self.proposed["intent"],
+                "inputs": facts.get("inputs", {}), "columns": {k: list(v) for k, v in action.origins(step, catalog, context.typing).items()},
+                "resource": facts.get("resource", ""), "archive": facts.get("archive", ""), "bytes": snapshot.bytes, "ms": ms}
+        self.tell(f"{i}.published", "table.published", data)
+        self.react_to_storage()
+
+    def act(self, i: int) -> Facts:
+        """A verb that isn't a table's rows: one repeatable act, and the facts it returns."""
+        step, context, started = self.resolved(i)
+        action = actions()[step.verb]
+        assert isinstance(action, Effect)
+        facts = action.act(step, context)
+        for n, (kind, data) in enumerate(facts.get("events", ())):
+            self.tell(f"{i}.act.{n}", kind, {**data, "step": print_step(step)})
+            self.follow_up(kind, data, f"{i}.act.{n}")
+        verdict = facts.get("verdict", "")
+        accepted = self.journal.get(self.run_id, f"{i}.approved") is not None
+        shown = {k: v for k, v in facts.items() if k != "events"}
+        key = f"{i}.done" if verdict != "review" or accepted else f"{i}.looked"
+        self.tell(key, "step.done", {**shown, "step": print_step(step), "verb": step.verb, "ms": _ms(started)})
+        if verdict in ("failed", "review"):
+            return {"event": "quality.failed", "on_failure": "review" if verdict == "review" else "rollback", "accepted": accepted}
+        return {"event": "step.done"}
+
+    def ask(self, i: int, event: Facts) -> Facts:
+        """A person must look; the run goes on from here once approved."""
+        after = i if isinstance(actions()[self.steps[i].verb], TableAction) else i + 1
+        data = {"step": i, "start": after, "why": event.get("why") or "the quality check failed and asks for a person's decision",
+                "plan": self.proposed["plan"], "kind": "review"}
+        self.tell(f"{i}.approval", "approval.requested", data)
+        return {"event": "approval.requested"}
+
+    def undo(self) -> Facts:
+        """Returns every table that this run published to the version it had."""
+        lake = self.loop.lake
+        for stage in self.stages.values():
+            stage.discard()
+        for e in reversed(self.journal.events(self.run_id, kinds=["table.published", "table.restored"])):
+            table, version = e.data["table"], e.data["version"]
+            stamp = Stamp(self.run_id, f"undo {table} {version}")
+            if not lake.exists(table):
+                continue
+            if lake.published(table, stamp) is None:
+                if version == 0:
+                    lake.drop(table, stamp)
+                else:
+                    lake.restore(table, version - 1, stamp)
+            self.tell(f"undo.{table}.{version}", "table.rolled_back", {"table": table, "undone": version, "to": version - 1 if version else None})
+        return {"event": "run.rolled_back"}
+
+    def finish(self, status: str) -> Facts:
+        part = len(self.journal.events(self.run_id, kinds=["run.finished"]))
+        if status != "waiting_approval" or not part:
+            self.tell(f"finished.{status}", "run.finished", {"status": status})
+        return {"status": status}
+
+    # ------------------------------------------------------------ helpers of the phases
+    def tell(self, key: str, kind: str, data: Mapping[str, Json]) -> None:
+        self.journal.append(self.run_id, key, kind, data)
+        self.loop.watch(kind, data)
+
+    def resolved(self, i: int) -> tuple[Step, Context, float]:
+        """The step against the catalog as it is now, and what it works with."""
+        started = time.perf_counter()
+        step = self.steps[i]
+        learn = [str(step.args["resource"]).partition(".")[0]] if step.verb == "ingest" and self.undeclared(step) else []
+        catalog = self.loop.knowledge.catalog(learn)
+        context = self.context(i, catalog)
+        return actions()[step.verb].resolve(step, catalog, context.typing), context, started
+
+    def undeclared(self, step: Step) -> bool:
+        return step.args["resource"] not in self.loop.knowledge.catalog().resources
+
+    def context(self, i: int, catalog: Catalog) -> Context:
+        def source(full: str) -> object:
+            name, _, resource = full.partition(".")
+            return self.loop.knowledge.source(name, resource)
+
+        return Context(self.loop.workspace, self.loop.lake, self.loop.engine, catalog, self.journal,
+                       Stamp(self.run_id, str(i)), lambda k, d: self.heard(i, k, d), source)  # type: ignore[arg-type]
+
+    def heard(self, i: int, kind: str, data: Mapping[str, Json]) -> None:
+        """What a source tells while it is read; throttling is a fact, progress is not."""
+        self.loop.watch(kind, data)
+        if kind == "source.throttled":
+            n = len(self.journal.events(self.run_id, kinds=["source.throttled"])) + 1
+            source = str(self.steps[i].get("resource", "")).partition(".")[0]
+            self.journal.append(self.run_id, f"{i}.throttled.{n}", "source.throttled", {**data, "source": source, "count": n})
+            self.follow_up("source.throttled", {**data, "source": source, "count": n}, f"{i}.throttled.{n}")
+
+    def follow_up(self, kind: str, facts: Mapping[str, Json], key: str) -> None:
+        """Asks the agent whose rule fits; its intents become proposals (or, when safe and undone at will, facts)."""
+        reaction = reaction_to(kind, facts)
+        if reaction and reaction.startswith("agent:"):
+            decision = deciders()[reaction.removeprefix("agent:")].decide(kind, facts, self.loop.knowledge.catalog())
+            for n, fact in enumerate(decision.facts):
+                self.tell(f"{key}.fact.{n}", fact[0], fact[1])
+            for n, intent in enumerate(decision.intents):
+                self.tell(f"{key}.proposal.{n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": reaction[6:]})
+
+    def react_to_storage(self) -> None:
+        used, quota = self.loop.lake.size(), self.loop.workspace.policy.quota_gb * 1e9
+        if used > 0.8 * quota:
+            facts = {"used_bytes": used, "quota_bytes": quota, "share": round(used / quota, 3)}
+            self.tell("storage", "storage.near_capacity", facts)
+            self.follow_up("storage.near_capacity", facts, "storage")
+
+    def staged(self, i: int, ready: Facts, context: Context) -> Stage:
+        """The stage of a step: as it is, reopened after a crash, or filled again when its files are gone."""
+        if i not in self.stages:
+            reopened = self.loop.lake.reopen(ready["table"], context.stamp)
+            if reopened is None:
+                step = self.steps[i]
+                action = actions()[step.verb]
+                assert isinstance(action, TableAction)
+                reopened = self.loop.lake.stage(ready["table"], context.stamp)
+                action.stage(action.resolve(step, context.catalog, context.typing), reopened, context)
+            self.stages[i] = reopened
+        return self.stages[i]
+
+    def quarantined(self, table: str, stamp: Stamp) -> int:
+        name = f"quarantine.{table}"
+        done = self.loop.lake.published(name, stamp) if self.loop.lake.exists(name) else None
+        if done is None:
+            return 0
+        earlier = [s for s in self.loop.lake.history(name) if s.version == done.version - 1]
+        return done.rows - (earlier[0].rows if earlier else 0)
+
+    def remember_layout(self, table: str, audited: Facts, stamp: Stamp) -> None:
+        settings = dict(self.loop.lake.settings(table))
+        layout = {"partition_by": audited["partition_by"], "sort_by": audited["sort_by"]}
+        made_by = print_step(self.steps[int(stamp.step)])
+        if audited["mode"] == "replace" and {k: settings.get(k, []) for k in layout} | {"made_by": made_by} != {**layout, "made_by": settings.get("made_by")}:
+            self.loop.lake.set_settings(table, {**settings, **layout, "made_by": made_by}, stamp)
+
+
+def _staged(facts: Facts) -> Staged:
+    return Staged(facts["table"], facts["mode"], tuple(facts["keys"]), tuple(facts["partition_by"]), tuple(facts["sort_by"]),
+                  facts.get("facts", {}))
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)

@@ -1,0 +1,101 @@
+"""A plan made ready: every step resolved against what the steps before it leave, previewed, and held against policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from intendant.actions import actions
+from intendant.actions.base import TableAction
+from intendant.catalog import Catalog
+from intendant.errors import IntendantError, UnknownName
+from intendant.language import print_plan, print_step
+from intendant.language.lexer import place as place_in
+from intendant.operators._compile import Typing
+from intendant.run.knowledge import Knowledge
+from intendant.types import Json, Plan, Step
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`rendered` is the exact plan an approval binds; `needs_approval` says why ("" when it needs none)."""
+
+    text: str
+    plan: Plan
+    rendered: str
+    shown: list[dict[str, Json]]
+    preview: list[str]
+    needs_approval: str
+    confidence: float | None
+    confirm: bool = False
+    catalog: Catalog = field(default_factory=Catalog)
+
+
+def prepare(text: str, plan: Plan, knowledge: Knowledge, typing: Typing, confidence: float | None, confirm: bool = False) -> Prepared:
+    """Resolves and checks the whole plan before anything runs. Raises LanguageError and its kin, with the place."""
+    catalog = knowledge.catalog()
+    catalog = _learned(plan, catalog, knowledge)
+    steps, shown, preview, why = [], [], [], []
+    made: set[str] = set()
+    for step in plan.steps:
+        try:
+            step, footprint = _resolved(step, catalog, knowledge, typing)
+        except IntendantError as e:
+            raise _placed(e, text) from None
+        action = actions()[step.verb]
+        if footprint.needs_approval and not set(footprint.writes) & made:
+            why.append(footprint.needs_approval)
+        steps.append(step)
+        preview.append(_said(step, catalog))
+        shown.append({"verb": step.verb, "agent": action.agent, "text": print_step(step), "reads": list(footprint.reads), "writes": list(footprint.writes)})
+        made |= {t for t in footprint.writes if not catalog.has(t)}
+        catalog = action.after(step, catalog, typing)
+    resolved = Plan(tuple(steps))
+    return Prepared(text, resolved, print_plan(resolved), shown, preview, "; ".join(why), confidence, confirm, catalog)
+
+
+def _resolved(step: Step, catalog: Catalog, knowledge: Knowledge, typing: Typing) -> tuple[Step, object]:
+    action = actions()[step.verb]
+    step = action.resolve(step, catalog, typing)
+    return step, action.footprint(step, catalog)
+
+
+def _learned(plan: Plan, catalog: Catalog, knowledge: Knowledge) -> Catalog:
+    """Asks sources for their columns where later steps of the plan need them, or where a resource isn't declared."""
+    learn = set()
+    for i, step in enumerate(plan.steps):
+        if step.verb != "ingest":
+            continue
+        name = str(step.args["resource"])
+        source = name.partition(".")[0]
+        known = [r for r in catalog.resources.values() if r.full == name or (r.source == source and "." not in name)]
+        needed = i + 1 < len(plan.steps) or (step.get("order") and not step.get("by") and not (known and known[0].timestamp))
+        if source in catalog.sources and (not known or (needed and not known[0].columns)):
+            learn.add(source)
+    if not learn:
+        return catalog
+    return knowledge.catalog(learn)
+
+
+def _said(step: Step, catalog: Catalog) -> str:
+    """What will change, in words."""
+    action = actions()[step.verb]
+    if isinstance(action, TableAction):
+        target = action.target(step)
+        if catalog.has(target):
+            table = catalog.table(target)
+            mode = "upsert into" if step.get("keys") and step.verb == "ingest" else {"append": "append to"}.get(str(step.get("mode")), "replace the rows of")
+            return f"{mode} {target} (version {table.version}, {table.rows:,} rows) by `{print_step(step)}`"
+        return f"create {target} by `{print_step(step)}`"
+    return f"`{print_step(step)}`"
+
+
+def _placed(e: IntendantError, text: str) -> IntendantError:
+    """Adds line and column where the unknown name stands in the text itself."""
+    name = str(e.facts.get("name", ""))
+    at = text.find(name) if isinstance(e, UnknownName) and name else -1
+    if at >= 0:
+        line, column = place_in(text, at)
+        e.where = f"line {line}, column {column}" + (f", in {e.where}" if e.where else "")
+    return e

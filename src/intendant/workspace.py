@@ -1,0 +1,231 @@
+"""A workspace: a folder with intendant.toml, pipelines/*.intent and .intendant/; it can be copied and still works."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from intendant.catalog import Query
+from intendant.errors import PathRefused, UsageError, WorkspaceError, did_you_mean
+from intendant.types import Json, OnFailure
+
+__all__ = ["Engine", "Model", "Policy", "Thresholds", "Workspace"]
+
+FILE = "intendant.toml"
+SECRET = re.compile(r"\$\{([^}]*)\}")
+TEMPLATE = """# What this workspace knows. Secrets stay outside: write "${ENV_NAME}" or "${keyring:SERVICE/USER}".
+
+[policy]
+# on_failure = "warn"           # what a failed check does when it doesn't say: rollback, quarantine, review, warn
+# volume_guard = 0.5            # a replacing load may lose at most this share of the rows
+# quota_gb = 50.0               # propose archiving when the lake comes near
+
+# [sources.sales_api]
+# kind = "rest"
+# url = "https://api.example.com"
+# auth = { bearer = "${SALES_TOKEN}" }
+# resources = { orders = { path = "/orders", key = "order_id", timestamp = "created_at" } }
+"""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`[policy]`: what may happen by itself."""
+
+    on_failure: OnFailure = "warn"
+    volume_guard: float = 0.5
+    quota_gb: float = 50.0
+    provision_budget_gb: float = 10.0
+    attempts: int = 4
+    confirm_below: float = 0.9
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """`[thresholds]`: levels of severity (mean of completeness and consistency, %) and priority (CPU, memory, %)."""
+
+    severity_low: float = 85.0
+    severity_medium: float = 70.0
+    priority_high: float = 70.0
+    priority_critical: float = 85.0
+    dead_band: float = 1.0
+    slow_query_ms: float = 1000.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`[engine]`."""
+
+    kind: str = "duckdb"
+    threads: int = 0
+    memory_limit: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """`[model]`: the planner's weights ("embedded" or a path of a GGUF) and, for agents, a larger model or server."""
+
+    planner: str = "embedded"
+    agents: str = "Qwen/Qwen2.5-0.5B-Instruct"
+    url: str = ""
+    api_key: str = ""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The settings of a folder. `sources` are raw (secrets still `${...}`): `source_config` resolves one."""
+
+    root: Path
+    policy: Policy = field(default_factory=Policy)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    engine: Engine = field(default_factory=Engine)
+    model: Model = field(default_factory=Model)
+    sources: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    queries: Mapping[str, Query] = field(default_factory=dict)
+    openlineage: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".intendant"
+
+    @property
+    def lake(self) -> Path:
+        return self.state / "lake"
+
+    @classmethod
+    def create(cls, folder: Path) -> Workspace:
+        """Makes a workspace; an existing one is left as it is. Raises UsageError when the folder can't be used."""
+        try:
+            (folder / "pipelines").mkdir(parents=True, exist_ok=True)
+            (folder / ".intendant").mkdir(exist_ok=True)
+            if not (folder / FILE).exists():
+                (folder / FILE).write_text(TEMPLATE, encoding="utf-8")
+        except OSError as e:
+            raise UsageError(f"{str(folder)!r} can't be made a workspace: {e.strerror}", hint="Choose another folder.") from None
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Workspace:
+        """Reads intendant.toml. Raises WorkspaceError that names the line or the key and the mend."""
+        path = folder / FILE
+        if not path.is_file():
+            raise WorkspaceError(f"{str(folder)!r} is no workspace: it has no {FILE}", hint=f"Make one: `intendant init {folder}`.")
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as e:
+            raise WorkspaceError(f"{FILE} can't be read: {e}", where=str(path), hint="Mend that line.") from None
+        except UnicodeDecodeError as e:
+            raise WorkspaceError(f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8.") from None
+        known = {f.name for f in fields(cls)} - {"root"}
+        for key in data:
+            if key not in known:
+                raise WorkspaceError(f"unknown section [{key}]", where=str(path), hint=did_you_mean(key, known, "section"))
+        (folder / ".intendant").mkdir(exist_ok=True)
+        return cls(
+            root=folder.resolve(),
+            policy=_section(Policy, data, path),
+            thresholds=_section(Thresholds, data, path),
+            engine=_section(Engine, data, path),
+            model=_section(Model, data, path),
+            sources=_sources(data.get("sources", {}), path),
+            queries=_queries(data.get("queries", {}), path),
+            openlineage={str(k): str(v) for k, v in data.get("openlineage", {}).items()},
+        )
+
+    def source_config(self, name: str) -> dict[str, Json]:
+        """A source's settings with secrets filled in. Raises WorkspaceError for an unset variable (never its value)."""
+        if name not in self.sources:
+            raise WorkspaceError(f"there is no source {name!r}", hint=did_you_mean(name, self.sources, "source"))
+        config = _filled(dict(self.sources[name]), f"sources.{name}")
+        assert isinstance(config, dict)
+        return config
+
+    def inside(self, path: str) -> Path:
+        """A path inside the workspace, links resolved. Raises PathRefused for any other and for the state folder."""
+        full = (self.root / path).resolve()
+        if "\0" in path or not full.is_relative_to(self.root) or full.is_relative_to(self.state.resolve()):
+            raise PathRefused(f"{path!r} is outside of what the workspace may write", where=str(self.root),
+                              hint="Use a path inside the workspace, such as 'out/file.parquet'.")
+        return full
+
+    def pipelines(self) -> dict[str, Path]:
+        """Pipeline files by name."""
+        return {p.stem: p for p in sorted((self.root / "pipelines").glob("*.intent"))}
+
+
+def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
+    name = cls.__name__.lower()
+    values = data.get(name, {})
+    if not isinstance(values, Mapping):
+        raise WorkspaceError(f"{name!r} must be a section", where=str(path), hint=f"Write [{name}] and its keys below.")
+    defaults = cls()
+    out = {}
+    for key, value in values.items():
+        if not hasattr(defaults, key):
+            raise WorkspaceError(f"unknown key {key!r} in [{name}]", where=str(path),
+                                 hint=did_you_mean(key, [f.name for f in fields(cls)], "key"))
+        wanted = type(getattr(defaults, key))
+        if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)) or isinstance(value, bool) != (wanted is bool):
+            raise WorkspaceError(f"{name}.{key} is {value!r}", where=str(path), hint=f"It must be a {_word(wanted)}.")
+        out[key] = wanted(value)
+    made = cls(**out)
+    if cls is Policy and made.on_failure not in ("rollback", "quarantine", "review", "warn"):
+        raise WorkspaceError(f"policy.on_failure is {made.on_failure!r}", where=str(path),
+                             hint="It is rollback, quarantine, review or warn.")
+    return made
+
+
+def _word(kind: type) -> str:
+    return {float: "number", int: "whole number", str: "text", bool: "true or false"}.get(kind, kind.__name__)
+
+
+def _sources(data: Any, path: Path) -> dict[str, Mapping[str, Json]]:
+    if not isinstance(data, Mapping):
+        raise WorkspaceError("'sources' must be sections", where=str(path), hint="Write [sources.NAME] and its keys below.")
+    for name, config in data.items():
+        if not isinstance(config, Mapping):
+            raise WorkspaceError(f"sources.{name} is {config!r}", where=str(path), hint=f"Write [sources.{name}] and its keys below.")
+        if "." in name or not name.strip():
+            raise WorkspaceError(f"source name {name!r} can't be used", where=str(path), hint="Use a name without dots.")
+        if "kind" not in config:
+            raise WorkspaceError(f"source {name!r} has no kind", where=str(path), hint='Add kind = "rest", "files", "sql" or "kafka".')
+    return {str(n): dict(c) for n, c in data.items()}
+
+
+def _queries(data: Any, path: Path) -> dict[str, Query]:
+    out = {}
+    for name, q in (data.items() if isinstance(data, Mapping) else ()):
+        if not isinstance(q, Mapping) or not isinstance(q.get("sql"), str):
+            raise WorkspaceError(f"query {name!r} has no sql", where=str(path), hint='Add sql = "SELECT ...".')
+        for key in ("runs_per_day", "avg_ms"):
+            if q.get(key) is not None and not isinstance(q[key], int | float):
+                raise WorkspaceError(f"queries.{name}.{key} is {q[key]!r}", where=str(path), hint="It must be a number.")
+        out[str(name)] = Query(str(name), q["sql"], q.get("runs_per_day"), q.get("avg_ms"))
+    return out
+
+
+def _filled(value: Json, where: str) -> Json:
+    if isinstance(value, Mapping):
+        return {k: _filled(v, f"{where}.{k}") for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, where) for v in value]
+    return SECRET.sub(lambda m: _secret(m[1], where), value) if isinstance(value, str) else value
+
+
+def _secret(name: str, where: str) -> str:
+    if name.startswith("keyring:"):
+        import keyring  # the OS keyring is asked for only when a config names it
+
+        service, _, user = name.removeprefix("keyring:").partition("/")
+        found = keyring.get_password(service, user)
+        if found is None:
+            raise WorkspaceError(f"the keyring has no {service!r}/{user!r}", where=where, hint=f"`keyring set {service} {user}`.")
+        return str(found)
+    if name not in os.environ:
+        raise WorkspaceError(f"the environment variable {name} is not set", where=where, hint=f"`export {name}=...` and try again.")
+    return os.environ[name]
