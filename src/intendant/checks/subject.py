@@ -19,6 +19,9 @@ from intendant.types import Column, Finding, Json, Severity, Snapshot
 
 __all__ = ["Stat", "Subject", "examine", "shown"]
 
+MOST_COLUMNS = 60
+"""Columns that are compared with each other."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -38,6 +41,7 @@ class Subject:
         self.key = tuple(find_column(k, columns, table).name for k in key)
         self.sql = table_sql(table).sql("duckdb")
         self._values: dict[str, dict[str, int]] = {}
+        self._sample: tuple[list[Column], list[tuple[str | None, ...]]] | None = None
         self.disguised: dict[str, frozenset[str]] = {}
         """Per column, the texts that stand for a missing value; filled by the detector of missing values."""
 
@@ -108,6 +112,22 @@ class Subject:
         if self.disguised.get(column.name):
             tests.append(self.is_one_of(column.name, sorted(self.disguised[column.name])))
         return "(" + " OR ".join(tests) + ")"
+
+    def sample(self) -> tuple[list[Column], list[tuple[str | None, ...]]]:
+        """Columns with at least two values, and rows (all, or as many of a large table) as text, None where missing.
+
+        The same rows each time. Asked for once the missing values are known.
+        """
+        if self._sample is None:
+            columns = [c for c in self.flat() if self.stats[c.name].distinct >= 2][:MOST_COLUMNS]
+            shown = ", ".join(f"CASE WHEN {self.missing(c)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END"
+                              for c in columns)
+            most = self.settings.sample_rows
+            source = self.sql
+            if self.total > most:
+                source = f"(SELECT * FROM {self.sql} USING SAMPLE reservoir({most} ROWS) REPEATABLE (1)) AS t"
+            self._sample = columns, self.query(f"SELECT {shown} FROM {source}") if columns else []
+        return self._sample
 
     def so_many(self, rows: int, column: str) -> str:
         """How a sentence of evidence begins: 3 of 100 values of price."""

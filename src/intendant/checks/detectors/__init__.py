@@ -1,1 +1,1 @@
-"""The automatic checks, one file each; `checks/detect.py` names them in their order."""
+"""The automatic checks, one file each; `checks/battery.py` names them in their order."""

@@ -1,6 +1,6 @@
 """What a detector is: it looks at a subject's distinct values and says what seems wrong, with a predicate for the rows.
 
-To add one, write one file in this folder with one class and name it in `checks/detect.py`.
+To add one, write one file in this folder with one class and name it in `checks/battery.py`.
 """
 
 from __future__ import annotations

@@ -42,11 +42,10 @@ class Conflict(Detector):
     example = "act_dep_time is '7:23 a.m.' for AA-12 in one source, '7:22 a.m.' in most: transform t derive ..."
 
     def find(self, subject: Subject) -> Iterator[Finding]:
-        columns = [c for c in subject.flat() if subject.stats[c.name].distinct >= 3]
-        if subject.total < subject.settings.min_rows or len(columns) < 4:
+        if subject.total < subject.settings.min_rows:
             return
-        codes, names = read(subject, columns)
-        reports = self.reports(codes)
+        codes, names = read(subject)
+        reports = self.reports(codes) if codes else None
         if reports:
             for fact in reports.facts:
                 yield from self.look(subject, reports, fact, codes, names)

@@ -26,7 +26,6 @@ __all__ = ["Codes", "Dependency", "Flags", "Grouped", "corrected", "grouped", "r
 
 Codes: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 Flags: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.bool_]]"
-MOST_COLUMNS = 60
 MOST_PAIRS = 20_000
 MISSING = -1
 WITNESSES = 3
@@ -55,8 +54,8 @@ class Dependency(Detector):
     def find(self, subject: Subject) -> Iterator[Finding]:
         if subject.total < subject.settings.min_rows:
             return
-        columns = [c for c in subject.flat() if subject.stats[c.name].distinct >= 2][:MOST_COLUMNS]
-        codes, names = read(subject, columns)
+        codes, names = read(subject)
+        columns = [find_column(n, subject.columns) for n in codes]
         total = len(next(iter(codes.values()), ()))
         left = [c for c in columns if 3 <= len(names[c.name]) <= total / 2]
         found: dict[str, dict[str, Grouped]] = defaultdict(dict)
@@ -119,18 +118,14 @@ class Dependency(Detector):
                                samples=[{a.name: k, b.name: v} for k, v in list(wrong)[:5]])
 
 
-def read(subject: Subject, columns: list[Column]) -> tuple[dict[str, Codes], dict[str, list[str]]]:
-    """Columns of the table (or of a repeatable sample of its rows) as numbers, and the texts they stand for."""
-    shown = ", ".join(
-        f"CASE WHEN {subject.missing(c)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END" for c in columns)
-    most = subject.settings.sample_rows
-    sample = f" USING SAMPLE reservoir({most} ROWS) REPEATABLE (1)" if subject.total > most else ""
-    rows = subject.query(f"SELECT {shown} FROM {subject.sql}{sample}") if columns else []
+def read(subject: Subject) -> tuple[dict[str, Codes], dict[str, list[str]]]:
+    """The subject's sample, each column as numbers from 0 (-1: missing), and the texts they stand for."""
+    columns, rows = subject.sample()
     codes, names = {}, {}
     for i, c in enumerate(columns):
         known: dict[str, int] = {}
-        codes[c.name] = np.fromiter((MISSING if r[i] is None else known.setdefault(r[i], len(known)) for r in rows),
-                                    np.int64, len(rows))
+        column = [MISSING if (v := r[i]) is None else known.setdefault(v, len(known)) for r in rows]
+        codes[c.name] = np.array(column, np.int64)
         names[c.name] = list(known)
     return codes, names
 

@@ -23,18 +23,25 @@ class Duplicate(Detector):
     example = "3 rows repeat an order_id: transform orders drop duplicates by order_id"
 
     def find(self, subject: Subject) -> Iterator[Finding]:
+        rows_are_unique = False
         if subject.key:
             yield from self.by_key(subject, subject.key, 1.0)
         for column in subject.flat("number", "text"):
             stat = subject.stats[column.name]
             if subject.key == (column.name,) or not KEY_NAME.fullmatch(column.name) or stat.filled < 20:
                 continue
-            if stat.distinct >= 0.9 * stat.filled and self.exact(subject, column.name) >= subject.settings.key_distinct:
+            if stat.distinct < 0.9 * stat.filled:
+                continue
+            share = self.distinct(subject, column.name)
+            rows_are_unique |= share == 1 and stat.filled == subject.total
+            if subject.settings.key_distinct <= share < 1:
                 yield from self.by_key(subject, (column.name,), 0.9)
-        yield from self.whole_rows(subject)
+        if not rows_are_unique:
+            yield from self.whole_rows(subject)
 
     @staticmethod
-    def exact(subject: Subject, column: str) -> float:
+    def distinct(subject: Subject, column: str) -> float:
+        """The share of a column's values that are distinct, exactly."""
         own = quoted(column)
         distinct, filled = subject.query(f"SELECT count(DISTINCT {own}), count({own}) FROM {subject.sql}")[0]
         return float(distinct / filled)
@@ -58,8 +65,6 @@ class Duplicate(Detector):
 
     @staticmethod
     def whole_rows(subject: Subject) -> Iterator[Finding]:
-        if any(s.distinct >= 1.2 * subject.total for s in subject.stats.values()):
-            return
         names = ", ".join(quoted(c.name) for c in subject.columns)
         distinct = subject.query(f"SELECT count(DISTINCT hash({names})) FROM {subject.sql}")[0][0]
         rows = subject.total - int(distinct)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-import duckdb
 from sqlglot import exp
 
 from intendant.checks.rules.base import RuleKind
@@ -41,6 +40,8 @@ class Pattern(RuleKind):
 @functools.lru_cache(maxsize=1024)
 def fault_of(regex: str) -> str:
     """What the engine has against a regular expression, or ""."""
+    import duckdb  # heavy, and the language loads every rule
+
     with duckdb.connect(":memory:") as con:
         try:
             con.execute("SELECT regexp_full_match('', ?)", [regex]).fetchall()

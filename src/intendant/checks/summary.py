@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from intendant.checks.severity import SeverityThresholds, severity
+from intendant.checks.levels import SeverityThresholds, severity
 from intendant.checks.split import free_name
 from intendant.checks.subject import Subject, examine
 from intendant.engines.base import quoted
