@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from intendant.types import Json
 
-__all__ = ["closing", "finding_table", "levels", "opening", "origin_tree", "rows_table", "sentence", "title"]
+__all__ = ["aside", "closing", "finding_table", "levels", "opening", "origin_tree", "rows_table", "sentence", "title"]
 
 Facts = Mapping[str, Json]
 LEVEL = {"LOW": "green", "NORMAL": "green", "MEDIUM": "yellow", "HIGH": "dark_orange", "CRITICAL": "bold red"}
@@ -49,14 +49,34 @@ def sentence(out: Console, text: str, result: Facts, seconds: float) -> None:
     body: list[RenderableType] = []
     if result.get("plan"):
         body.append(Text(str(result["plan"]), style="cyan"))
-    body += [f"{gate(output)}" for output in result.get("outputs") or ()]
+    for step in result.get("steps") or ():
+        body += noted(step)
+    body += [gate(output) for output in result.get("outputs") or () if output["rows_written"]]
     if result.get("answer"):
         body.append(rows_table(result["answer"]["columns"], result["answer"]["rows"][:6]))
-    if result.get("findings"):
-        body.append(finding_table(result["findings"]))
+    findings = result.get("findings") or ()
+    if findings and any(step.get("verb") == "check" for step in result["steps"]):
+        body.append(finding_table(findings))
+    elif findings:
+        worst = level(ranked(findings)[0]["severity"])
+        body.append(f"[green]gate[/] {len(findings)} findings on the way, worst {worst}")
     body += [escape(text) for text in troubles(result)]
     body.append(f"{STATUS.get(result['status'], escape(result['status']))} [dim]{times(result, seconds)}[/]")
     out.print(Padding(Group(*body), (0, 0, 0, 2)))
+
+
+def noted(step: Facts) -> list[str]:
+    """What a step tells of itself: how good a checked table is, what an optimisation brought."""
+    out = []
+    if step.get("completeness") is not None:
+        out.append(f"complete [bold]{step['completeness']:g} %[/], consistent [bold]{step['consistency']:g} %[/], "
+                   f"severity {level(step['severity'])}")
+    tried = step.get("optimization")
+    if tried and tried.get("before_ms") is not None:
+        verdict = "[green]kept[/]" if tried["kept"] else "[yellow]no gain, reverted[/]"
+        out.append(f"why slow: {escape(tried['why'])}; tried: sorted by {escape(', '.join(tried['columns']))}")
+        out.append(f"measured: [bold]{tried['before_ms']:.1f} ms → {tried['after_ms']:.1f} ms[/], {verdict}")
+    return out
 
 
 def gate(output: Facts) -> str:
@@ -83,19 +103,26 @@ def times(result: Facts, seconds: float) -> str:
     return ", ".join([f"{seconds:.2f} s", *parts] + ([f"confidence {sure:.2f}"] if sure is not None else []))
 
 
+def ranked(findings: Sequence[Facts]) -> list[Facts]:
+    """The worst first, then those that touch more rows."""
+    order = ("HIGH", "MEDIUM", "LOW")
+    return sorted(findings, key=lambda f: (order.index(f["severity"]), -int(f.get("rows") or 0)))
+
+
 def finding_table(findings: Sequence[Facts]) -> RenderableType:
     """The worst findings: how bad, where, what, and the sentence that would mend it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
     for column in ("severity", "finding", "rows", "offered mend"):
         table.add_column(column, overflow="fold", justify="right" if column == "rows" else "left")
-    order = ("HIGH", "MEDIUM", "LOW")
-    worst = sorted(findings, key=lambda f: (order.index(f["severity"]), -int(f.get("rows") or 0)))
-    for f in worst[:MOST_FINDINGS]:
-        place = f"{f['column']}: " if f.get("column") else ""
-        table.add_row(level(f["severity"]), escape(place + f["evidence"]), f"{f.get('rows') or 0:,}",
-                      f"[cyan]{escape(f.get('mend') or '')}[/]")
+    for f in ranked(findings)[:MOST_FINDINGS]:
+        mend = escape(shortened(str(f.get("mend") or ""), 90))
+        table.add_row(level(f["severity"]), escape(f["evidence"]), f"{f.get('rows') or 0:,}", f"[cyan]{mend}[/]")
     more = len(findings) - MOST_FINDINGS
     return Group(table, f"[dim]and {more} more: `intendant check TABLE`[/]") if more > 0 else table
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most - 1] + "…"
 
 
 def level(word: str) -> str:
@@ -139,16 +166,26 @@ def hop(origin: Facts) -> str:
     return f"[bold]{escape(origin['name'])}[/]{version}{step}{said}"
 
 
+def aside(out: Console, table: str, answer: Facts) -> None:
+    """Rows that were set aside, one example of each reason, with how many there are of it."""
+    columns: list[str] = answer["columns"]
+    by_reason: dict[str, list[list[Json]]] = {}
+    for row in answer["rows"]:
+        by_reason.setdefault(row[columns.index("_reason")], []).append(row)
+    title(out, f"Set aside, not lost: {len(answer['rows']):,} rows in quarantine.{table}")
+    shown_ = [i for i, name in enumerate(columns) if name not in ("_reason", "_step", "_run")]
+    examples = [[reason, len(rows), *(rows[0][i] for i in shown_)] for reason, rows in by_reason.items()]
+    out.print(rows_table(["reason", "rows", *(columns[i] for i in shown_)], examples[:MOST_FINDINGS]))
+
+
 def levels(out: Console, described: Iterable[tuple[str, Facts]]) -> None:
-    """Strategy, severity and priority of described pipelines."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for column in ("pipeline", "strategy", "severity", "priority", "recommended first"):
-        table.add_column(column, overflow="fold")
+    """Strategy, severity and priority of described pipelines, and what is recommended."""
     for name, advice in described:
-        first = next(iter(advice.get("recommendations") or ()), "")
-        table.add_row(escape(name), escape(str(advice["strategy"])), level(advice["severity"]),
-                      level(advice["priority"]), escape(str(first)))
-    out.print(table)
+        out.print(f"\n[bold]{escape(name)}[/]  strategy {escape(str(advice['strategy']))}, "
+                  f"severity {level(advice['severity'])}, priority {level(advice['priority'])}")
+        for text in (advice.get("reason"), *(advice.get("recommendations") or ())):
+            if text:
+                out.print(Padding(f"[dim]·[/] {escape(str(text))}", (0, 0, 0, 2)))
 
 
 def closing(out: Console, lines: Iterable[str]) -> None:
