@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 PAGE = 1000
 CPUS = os.cpu_count() or 1
@@ -33,8 +35,9 @@ def flat(i: int) -> dict[str, Any]:
 
 def nested(i: int) -> dict[str, Any]:
     items = [{"sku": f"a{i % 997 + j}", "quantity": j + 1, "price": 1.5} for j in range(3)]
-    return {"order_id": i, "customer": {"id": i % 5000, "name": f"n{i}", "address": {"city": "Oslo", "zip": f"{i:07d}"}},
-            "items": items, "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00Z"}
+    customer = {"id": i % 5000, "name": f"n{i}", "address": {"city": "Oslo", "zip": f"{i:07d}"}}
+    return {"order_id": i, "customer": customer, "items": items,
+            "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00Z"}
 
 
 # the server: pages made once, so that it costs little beside its clients
@@ -149,6 +152,8 @@ def dlt_sql(backend: str) -> Callable[[str, str, str], int]:
 
         url = place.replace("postgresql://", "postgresql+psycopg2://") if backend == "pyarrow" else place
         more = {"backend_kwargs": {"return_type": "arrow"}} if backend == "connectorx" else {}
+        if backend == "connectorx":
+            url = re.sub(r"@/(\w+)\?host=(.*)$", lambda m: f"@{quote(m[2], safe='')}/{m[1]}", url)
         return dlt_run(sql_table(credentials=url, table="orders", backend=backend, chunk_size=100_000,  # type: ignore
                                  reflection_level="minimal", **more), data)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from intendant.errors import SourceError, SourceTooLarge, WorkspaceError, did_you_mean
 from intendant.sources.base import Notify, Source
+from intendant.sources.wire.abreast import parsed
 from intendant.sources.wire.auth import Auth
 from intendant.sources.wire.discover import links_of
 from intendant.sources.wire.guess import guess_key, guess_timestamp
@@ -190,9 +191,6 @@ class RestSource(Source):
 
     def _batches(self, request: ReadRequest, spec: Mapping[str, Json], pages: Pages, rows: JsonRows,
                  notify: Notify) -> Iterator[pa.Table]:
-        def reject(reason: str, raw: str) -> None:
-            notify("source.row_rejected", {"reason": reason, "raw": raw})
-
         url = self._first_url(request.resource, spec, request)
         order = Order(request.by, request.order) if request.count and request.order and request.by else None
         stop = request.count if not request.order else None
@@ -200,8 +198,10 @@ class RestSource(Source):
             found = sorted_url(pages, rows, url, order, spec.get("sort_param"))
             url, stop = (found, request.count) if found else (url, None)
         pace, read, counted = Pace(self.limit("rows_per_second")), 0, 0
-        for arrays in pages.groups(url, stop, BATCH_BYTES, BATCH_ROWS):
-            table = rows.table(arrays, reject, pages.where)
+        groups = pages.groups(url, stop, BATCH_BYTES, BATCH_ROWS)
+        for table, rejects in parsed(groups, self.where, abreast=stop is None):
+            for reason, raw in rejects:
+                notify("source.row_rejected", {"reason": reason, "raw": raw})
             if not table.num_rows:
                 continue
             read += table.num_rows

@@ -18,15 +18,14 @@ from intendant.types import Json, ReadRequest
 __all__ = ["Csv"]
 
 ISO = r"\d{4}-\d{2}-\d{2}"
-MOMENT = ISO + r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?"
-NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
+NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?"
+DASHES = "substr({c}, 5, 1) = '-' AND substr({c}, 8, 1) = '-'"
 TYPES: Mapping[str, str] = {
     "BIGINT": "CAST(TRY_CAST({c} AS BIGINT) AS VARCHAR) IS NOT DISTINCT FROM {c}",
-    "DOUBLE": f"regexp_full_match({{c}}, '{NUMBER}') AND isfinite(TRY_CAST({{c}} AS DOUBLE)) "
-              "AND NOT regexp_full_match({c}, '-?[0-9]{16,}')",
+    "DOUBLE": f"regexp_full_match({{c}}, '{NUMBER}') AND isfinite(TRY_CAST({{c}} AS DOUBLE))",
     "BOOLEAN": "{c} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
-    "DATE": f"regexp_full_match({{c}}, '{ISO}') AND TRY_CAST({{c}} AS DATE) IS NOT NULL",
-    "TIMESTAMP": f"regexp_full_match({{c}}, '{MOMENT}') AND TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL",
+    "DATE": f"length({{c}}) = 10 AND {DASHES} AND TRY_CAST({{c}} AS DATE) IS NOT NULL",
+    "TIMESTAMP": f"length({{c}}) <= 32 AND {DASHES} AND TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL",
 }
 """Types from narrow to wide, each with the predicate that a text survives it."""
 SAMPLE = 2000
@@ -64,8 +63,11 @@ class Csv:
 
     def _types(self, names: list[str]) -> dict[str, str]:
         """Column -> the narrowest type that a sample suggests and the whole file survives."""
-        sample = self._survivors(names, dict.fromkeys(names, tuple(TYPES)), f"LIMIT {SAMPLE}", False)
-        whole = self._survivors(names, sample, "", True)
+        left = self._survivors(names, dict.fromkeys(names, tuple(TYPES)), f"LIMIT {SAMPLE}", False)
+        whole = self._survivors(names, {n: types[:1] for n, types in left.items()}, "", True)
+        wider = {n: left[n][1:] for n in names if not whole[n] and left[n][1:]}
+        if wider:
+            whole = {**whole, **self._survivors(list(wider), wider, "", False)}
         return {name: next(iter(whole[name]), "VARCHAR") for name in names}
 
     def _survivors(self, names: list[str], candidates: Mapping[str, tuple[str, ...]], limit: str,
