@@ -410,7 +410,7 @@ class Intendant:
         """Strategy, severity, priority and recommendations for a described pipeline (measured where its source is ours)."""
         from intendant.run.advise import advise
 
-        return advise(described, self.workspace.thresholds)
+        return advise(described, self.workspace.thresholds, self)
 
     def doctor(self) -> list[dict[str, Json]]:
         """What is installed, reachable, misconfigured, each with the mend: [{"what", "state", "detail", "mend"}]"""

@@ -28,10 +28,11 @@ class Transform(TableAction):
         if catalog.has(target):
             target = catalog.table(target).name
         apply(table, step.args["operators"], catalog, typing, "")
-        return Step(self.verb, {"table": table, "operators": step.args["operators"], "target": target})
+        into = {} if target == table else {"target": target}
+        return Step(self.verb, {"table": table, "operators": step.args["operators"], **into})
 
     def target(self, step: Step) -> str:
-        return str(step.args["target"])
+        return str(step.get("target") or step.args["table"])
 
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:
         reads = reads_of(step.args["table"], step.args["operators"], catalog)

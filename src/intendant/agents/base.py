@@ -1,4 +1,7 @@
-"""What an agent is: it decides, from an event and the catalog, what should follow; it never acts."""
+"""What an agent is: it decides, from an event and the catalog, what should follow; it never acts.
+
+Each can also speak (`generate_response`), to explain; what it decides never depends on what a model says.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from intendant.catalog import Catalog
+from intendant.model.agent import DEFAULT_MODEL, LightweightLLMAgent
 from intendant.types import Json
 
 __all__ = ["Agent", "Decision"]
@@ -22,10 +26,13 @@ class Decision:
     why: str = ""
 
 
-class Agent(ABC):
+class Agent(LightweightLLMAgent, ABC):
     """One layer's agent. `decide` is pure."""
 
     role: ClassVar[str]
+
+    def __init__(self, model_name: str = DEFAULT_MODEL) -> None:
+        super().__init__(f"the {self.role} agent of a data pipeline system", model_name)
 
     @abstractmethod
     def decide(self, event: str, facts: Mapping[str, Json], catalog: Catalog) -> Decision:

@@ -10,7 +10,7 @@ from intendant.catalog import Catalog
 from intendant.errors import UsageError
 from intendant.types import Json
 
-__all__ = ["IngestionAgent", "Strategy", "gigabytes_per_day"]
+__all__ = ["DataIngestionAgent", "Strategy", "gigabytes_per_day"]
 
 Strategy = dict[str, Json]
 SIZE = re.compile(r"\s*([\d.,]+)\s*([KMGT]?)i?B\s*(?:/|per)\s*(second|sec|s|minute|min|hour|h|day|d|week|month)\s*\Z", re.I)
@@ -21,7 +21,7 @@ STREAMS = ("real-time", "realtime", "real time", "streaming", "continuous")
 MICRO = ("minute", "hourly", "near real-time", "micro")
 
 
-class IngestionAgent(Agent):
+class DataIngestionAgent(Agent):
     role = "ingestion"
 
     def decide(self, event: str, facts: Mapping[str, Json], catalog: Catalog) -> Decision:
@@ -33,7 +33,7 @@ class IngestionAgent(Agent):
         why = f"{facts['source']} asked {facts['count']} times to slow down"
         return Decision(facts=(("limit.set", {**limit, "why": why}),), why=why)
 
-    def strategy(self, source: Mapping[str, Json]) -> Strategy:
+    def analyze_data_source(self, source: Mapping[str, Json]) -> Strategy:
         """How to read a described source: streaming, micro-batch or batch, with what, and why.
 
         `source` has "type", "volume" ("10GB/day") and "frequency" ("real-time", "hourly", "daily" ...). Real time is

@@ -25,7 +25,7 @@ class InfrastructureOptimizationAgent(Agent):
         return Decision(intents=(f"optimize {grammar().kinds['table'].write(table)} for latency",),
                         why=f"a query took {facts.get('ms', 0):g} ms")
 
-    def assess(self, metrics: Mapping[str, Json], thresholds: PriorityThresholds = PriorityThresholds(), dead_band: float = 1.0) -> dict[str, Json]:
+    def optimize_resources(self, metrics: Mapping[str, Json], thresholds: PriorityThresholds = PriorityThresholds(), dead_band: float = 1.0) -> dict[str, Json]:
         """Priority of {"cpu_usage", "memory_usage" (%), "storage_used", "storage_total", "query_latency" (ms)}.
 
         Above 85 % CPU or memory CRITICAL, 70 to 85 HIGH, below 70 NORMAL, with a dead band (adjustable); with what to do.

@@ -23,7 +23,7 @@ class DataQualityAgent(Agent):
         mends = tuple(f["mend"] for f in facts.get("findings", ()) if f.get("mend"))
         return Decision(intents=mends, why="the quality check found what these would mend")
 
-    def assess(self, metrics: Mapping[str, Json], thresholds: SeverityThresholds = SeverityThresholds()) -> dict[str, Json]:
+    def assess_data_quality(self, metrics: Mapping[str, Json], thresholds: SeverityThresholds = SeverityThresholds()) -> dict[str, Json]:
         """Severity of {"completeness": %, "consistency": %, "issues": n}, with its reason and what to do.
 
         Severity is that of the mean of completeness and consistency: >= 85 LOW, >= 70 MEDIUM, else HIGH (adjustable).

@@ -117,6 +117,8 @@ def recipe(journal: Journal, table: str, before: int | None = None, depth: int =
     start = next((i for i in range(len(events) - 1, -1, -1)
                   if events[i].data.get("mode") == "replace" and table not in events[i].data.get("inputs", {})), 0)
     out: list[str] = []
+    if events and start < len(events) and not events[start].data.get("step"):
+        return []  # a loaded file can't be asked again: the table is taken as it is
     for event in events[start:]:
         if event.kind != "table.published" or not event.data.get("step"):
             continue

@@ -70,7 +70,8 @@ class Owner:
         DBOS(config={
             "name": "intendant", "system_database_url": f"sqlite:///{database}", "executor_id": "workspace",
             "application_version": APPLICATION_VERSION, "log_level": "CRITICAL", "console_log_level": "CRITICAL",
-            "run_migrations": True, "enable_otlp": False, "notification_listener_polling_interval_sec": 60.0,
+            "run_migrations": True, "enable_otlp": False, "notification_listener_polling_interval_sec": 0.1,
+            "scheduler_polling_interval_sec": 0.5,
         })
         try:
             DBOS.launch()

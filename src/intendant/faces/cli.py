@@ -1,0 +1,338 @@
+"""The command line: parse, call the app's verb, print. `--json` prints the verb's result as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from intendant.errors import IntendantError, UsageError
+from intendant.types import Json
+
+if TYPE_CHECKING:
+    from intendant.app import Intendant
+    from intendant.types import Result
+
+__all__ = ["app", "main"]
+
+EXIT = {"succeeded": 0, "failed": 1, "rolled_back": 1, "needs_answer": 3, "refused": 3, "waiting_approval": 4}
+app = typer.Typer(name="intendant", help="Runs data pipelines from short sentences.", no_args_is_help=True, rich_markup_mode="rich",
+                  pretty_exceptions_enable=False)
+model = typer.Typer(help="The planner's model.", no_args_is_help=True)
+app.add_typer(model, name="model")
+
+Folder = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace's folder.", envvar="INTENDANT_WORKSPACE")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+HERE = Path()
+
+
+def opened(folder: Path, as_json: bool) -> Intendant:
+    """The app of a folder, or of the nearest one above the current folder; it shows progress on a terminal."""
+    from intendant.app import Intendant
+    from intendant.faces.terminal import Progress
+
+    watch = Progress() if sys.stderr.isatty() and not as_json else None
+    if folder == HERE and not (folder / "intendant.toml").exists():
+        folder = next((p for p in Path.cwd().parents if (p / "intendant.toml").exists()), folder)
+    return Intendant(folder, watch=watch)
+
+
+def printed(value: Json, as_json: bool, how: str) -> None:
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False, default=str))
+    else:
+        from intendant.faces import terminal
+
+        getattr(terminal, how)(value)
+
+
+def ended(result: Result, as_json: bool) -> None:
+    """Prints a run's result and ends with its exit status."""
+    printed(result.as_dict(), as_json, "show_result")
+    raise typer.Exit(EXIT[result.status])
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Where.")] = HERE, as_json: AsJson = False) -> None:
+    """Make a workspace."""
+    from intendant.workspace import Workspace
+
+    made = Workspace.create(folder)
+    printed({"workspace": str(made.root)}, as_json, "show_made")
+
+
+@app.command()
+def demo(folder: Annotated[Path, typer.Argument(help="Where; it is made anew.")] = Path("demo")) -> None:
+    """Make a workspace with a live sample sales API and a sensor stream, run both pipelines from sentences, report."""
+    from intendant.demo import run
+
+    raise typer.Exit(run(folder))
+
+
+@app.command()
+def do(
+    text: Annotated[str, typer.Argument(help="A sentence, or the intent language.")],
+    workspace: Folder = HERE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and preview only.")] = False,
+    answer: Annotated[str, typer.Option("--answer", help="The answer to the question that the sentence raises.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Compile a sentence, preview it, approve it, run it."""
+    ended(_done(opened(workspace, as_json), text, yes, dry_run, answer, as_json), as_json)
+
+
+def _done(intendant: Intendant, text: str, yes: bool, dry_run: bool, answer: str, as_json: bool) -> Result:
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    answers: dict[str, str] = {}
+    while True:
+        confirm = _confirm if interactive and not yes else None
+        result = intendant.do(text, approve=yes, dry_run=dry_run, answers=answers, by="cli", confirm=confirm)
+        if result.status != "needs_answer" or not result.questions or len(answers) >= 5:
+            return result
+        question = result.questions[0]
+        said, answer = answer, ""
+        if not said and interactive:
+            from intendant.faces.terminal import ask
+
+            said = ask(question)
+        if not said or question.about in answers:
+            return result
+        chosen = [c for n, c in enumerate(question.choices, 1) if said.strip().lower() in (c.label.lower(), str(n))]
+        if chosen and chosen[0].plan:
+            text = chosen[0].plan
+        else:
+            answers[question.about] = said
+
+
+def _confirm(prepared: Any) -> bool:
+    from intendant.faces.terminal import confirm
+
+    return confirm(prepared)
+
+
+@app.command()
+def plan(text: Annotated[str, typer.Argument(help="A sentence, or the intent language.")], workspace: Folder = HERE,
+         answer: Annotated[str, typer.Option("--answer", help="The answer to the question that the sentence raises.")] = "",
+         as_json: AsJson = False) -> None:
+    """Compile and preview only."""
+    ended(_done(opened(workspace, as_json), text, False, True, answer, as_json), as_json)
+
+
+@app.command("run")
+def run_pipeline(pipeline: Annotated[str, typer.Argument(help="The name of pipelines/NAME.intent.")], workspace: Folder = HERE,
+                 yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False, as_json: AsJson = False) -> None:
+    """Run a pipeline file."""
+    ended(opened(workspace, as_json).run(pipeline, approve=yes, by="cli"), as_json)
+
+
+@app.command()
+def load(file: Path, table: str, workspace: Folder = HERE,
+         types: Annotated[str, typer.Option("--types", help='JSON: {"column": "SQL type"}')] = "", as_json: AsJson = False) -> None:
+    """Load a local file as the table's new version, without the model."""
+    printed(opened(workspace, as_json).load(file, table, _object(types, "--types") if types else None), as_json, "show_loaded")
+
+
+@app.command()
+def sql(statement: Annotated[str, typer.Argument(help='A SELECT; staging tables are staging."name".')], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """Read-only SQL on the lake."""
+    printed(opened(workspace, as_json).sql(statement), as_json, "show_rows")
+
+
+@app.command()
+def tables(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """The tables, their versions and rows."""
+    printed(opened(workspace, as_json).tables(), as_json, "show_list")
+
+
+@app.command()
+def sources(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """The sources, what they offer, how fast they are read."""
+    printed(opened(workspace, as_json).sources(), as_json, "show_list")
+
+
+@app.command()
+def show(table: str, workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """Everything about a table."""
+    printed(opened(workspace, as_json).show(table), as_json, "show_table")
+
+
+@app.command()
+def history(table: str, workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """A table's versions, and the sentence behind each."""
+    printed(opened(workspace, as_json).history(table), as_json, "show_list")
+
+
+@app.command()
+def lineage(name: Annotated[str, typer.Argument(help="TABLE or TABLE.COLUMN")], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """Where a table or a column came from, up to the source and the sentence."""
+    printed(opened(workspace, as_json).lineage(name), as_json, "show_lineage")
+
+
+@app.command()
+def rollback(table: str, workspace: Folder = HERE, to: Annotated[int | None, typer.Option("--to", help="The version; the previous one when left out.")] = None,
+             as_json: AsJson = False) -> None:
+    """Undo: make an earlier version current again."""
+    ended(opened(workspace, as_json).rollback(table, to, by="cli"), as_json)
+
+
+@app.command()
+def check(subject: Annotated[str, typer.Argument(help="A table, or a file.")], workspace: Folder = HERE,
+          cells: Annotated[Path | None, typer.Option("--cells", help="Write suspicious cells to this CSV: row,column,reason,confidence.")] = None,
+          as_json: AsJson = False) -> None:
+    """A quality report; nothing changes."""
+    printed(opened(workspace, as_json).check(subject, cells=cells), as_json, "show_report")
+
+
+@app.command()
+def runs(workspace: Folder = HERE, limit: int = 20, as_json: AsJson = False) -> None:
+    """The last runs."""
+    printed(opened(workspace, as_json).runs(limit), as_json, "show_list")
+
+
+@app.command()
+def events(workspace: Folder = HERE, run: Annotated[str | None, typer.Option("--run", help="Of one run only.")] = None,
+           follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False, as_json: AsJson = False) -> None:
+    """The journal."""
+    intendant = opened(workspace, as_json)
+    for event in intendant.follow() if follow else intendant.events(run=run):
+        printed(dict(event.__dict__), as_json, "show_event")
+        sys.stdout.flush()
+
+
+@app.command()
+def approvals(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """What waits for a person."""
+    printed(opened(workspace, as_json).approvals(), as_json, "show_list")
+
+
+@app.command()
+def approve(approval: Annotated[str, typer.Argument(help="The id that `approvals` shows.")], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """Say yes: the run goes on."""
+    ended(opened(workspace, as_json).approve(approval, by="cli"), as_json)
+
+
+@app.command()
+def reject(approval: Annotated[str, typer.Argument(help="The id that `approvals` shows.")], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """Say no: what the run did is undone."""
+    printed(opened(workspace, as_json).reject(approval, by="cli").as_dict(), as_json, "show_result")
+
+
+@app.command()
+def schedules(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """What runs when."""
+    printed(opened(workspace, as_json).schedules(), as_json, "show_list")
+
+
+@app.command()
+def resume(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """Finish the runs that a stopped process left."""
+    printed({"finished": opened(workspace, as_json).resume()}, as_json, "show_made")
+
+
+@app.command()
+def advise(pipeline: Annotated[Path, typer.Argument(help="A JSON file that describes the pipeline; - for standard input.")], workspace: Folder = HERE,
+           as_json: AsJson = False) -> None:
+    """Strategy, severity and priority for a described pipeline."""
+    from intendant.run.advise import advise as advised
+    from intendant.workspace import Thresholds
+
+    try:
+        text = sys.stdin.read() if str(pipeline) == "-" else pipeline.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"{str(pipeline)!r} can't be read: {e}", hint="Give a JSON file.") from None
+    described = _object(text, str(pipeline))
+    if (workspace / "intendant.toml").exists():
+        printed(opened(workspace, as_json).advise(described), as_json, "show_advice")
+    else:
+        printed(advised(described, Thresholds()), as_json, "show_advice")
+
+
+@app.command()
+def serve(workspace: Folder = HERE, host: str = "127.0.0.1", port: int = 8383) -> None:
+    """Run schedules and queued runs, and answer REST requests, until stopped."""
+    from intendant.faces.http import serve as serve_http
+
+    serve_http(opened(workspace, True), host, port)
+
+
+@app.command()
+def doctor(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """What is installed, reachable, misconfigured, with the mend."""
+    found = opened(workspace, as_json).doctor()
+    printed(found, as_json, "show_list")
+    raise typer.Exit(1 if any(r["state"] == "problem" for r in found) else 0)
+
+
+@model.command("info")
+def model_info(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """What the planner's model is and how it was trained."""
+    from intendant.model import info
+    from intendant.workspace import Workspace
+
+    which = Workspace.open(workspace).model.planner if (workspace / "intendant.toml").exists() else "embedded"
+    printed(info(which), as_json, "show_table")
+
+
+def _object(text: str, where: str) -> Mapping[str, Json]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as e:
+        raise UsageError(f"this is not JSON: {e}", where=where, hint='Give an object, e.g. {"amount": "DOUBLE"}.') from None
+    if not isinstance(value, dict):
+        raise UsageError("this is no JSON object", where=where, hint='Give an object, e.g. {"amount": "DOUBLE"}.')
+    return value
+
+
+def main() -> None:
+    """The entry point. Errors are one object (JSON) or three lines (what, where, mend); never a traceback."""
+    as_json = "--json" in sys.argv
+    try:
+        code = app(standalone_mode=False) or 0
+    except IntendantError as e:
+        code = 2 if isinstance(e, UsageError) else 1
+        if as_json:
+            print(json.dumps({"status": "failed", "error": e.as_dict()}, ensure_ascii=False))
+        else:
+            from intendant.faces.terminal import show_error
+
+            show_error(e.as_dict())
+    except typer.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as e:
+        code = _usage(e)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)  # threads of the run engine would hold the exit for a second
+
+
+def _usage(e: Exception) -> int:
+    """Wrong words on the command line end with status 2; anything else is ours, and is shown whole."""
+    import click
+
+    if isinstance(e, click.exceptions.Exit):
+        return int(e.exit_code)
+    if isinstance(e, click.ClickException) or type(e).__module__.startswith(("click", "typer")):
+        show = getattr(e, "show", None)
+        if show is not None:
+            show()
+        else:
+            print(e, file=sys.stderr)
+        return 2
+    if isinstance(e, BrokenPipeError):
+        return 0
+    import traceback
+
+    traceback.print_exception(e)
+    return 1
+
+
+if __name__ == "__main__":
+    main()
