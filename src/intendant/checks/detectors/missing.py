@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from intendant.checks import mend
 from intendant.checks.detectors.base import Detector
@@ -25,8 +25,9 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 NINES = re.compile(r"-?9{3,9}(\.0+)?")
 DATES = ("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "0001-01-01", "1753-01-01", "9999-12-31", "2999-12-31",
          "1111-11-11")
-FAR_TOO_OFTEN = 10.0
-"""A suspect number or date counts once it comes this many times as often as the column's usual value, and 3 times."""
+FAR_TOO_OFTEN, OFTEN = 10.0, 0.05
+"""A suspect number or date stands for nothing once it comes so many times as often as the column's usual value, or in
+this share of its rows; and at least 3 times."""
 
 
 class Missing(Detector):
@@ -87,11 +88,10 @@ class Missing(Detector):
         if len(numbers) < 5 or len(numbers) < 0.9 * len(subject.values(column)):
             return {}
         found = {}
-        counts = sorted(n for _, n in numbers.values())
-        usual = counts[len(counts) // 2]
+        enough = too_often(n for _, n in numbers.values())
         for text, (x, n) in numbers.items():
             others = [y for v, (y, _) in numbers.items() if v != text and not NINES.fullmatch(v)]
-            if n < max(3, FAR_TOO_OFTEN * usual) or not others:
+            if n < enough or not others:
                 continue
             alone_below = x == -1 and min(others) >= 0 and max(others) > 5
             if alone_below or (NINES.fullmatch(text) and not -abs(x) / 2 < x < max(map(abs, others)) * 2):
@@ -103,8 +103,7 @@ class Missing(Detector):
         values = subject.values(column)
         if len(values) < 5:
             return {}
-        counts = sorted(values.values())
-        enough = max(3, FAR_TOO_OFTEN * counts[len(counts) // 2])
+        enough = too_often(values.values())
         return {v: n for v, n in values.items() if n >= enough and v[:10] in DATES and v[10:].strip(" 0:.+") == ""}
 
     @staticmethod
@@ -114,6 +113,12 @@ class Missing(Detector):
         where = subject.is_one_of(column.name, found)
         return subject.finding("missing_value", column.name, rows, evidence, where=where,
                                mend=emptied(subject.table, column, list(found)), confidence=0.95, samples=found)
+
+
+def too_often(counts: Iterable[int]) -> float:
+    """How many times a suspect value must come to be one that stands for nothing."""
+    ordered = sorted(counts)
+    return max(3, min(FAR_TOO_OFTEN * ordered[len(ordered) // 2], OFTEN * sum(ordered)))
 
 
 def emptied(table: str, column: Column, values: list[str]) -> str:

@@ -14,8 +14,12 @@ from intendant.types import Finding, Json, Rule
 
 __all__ = ["Outlier"]
 
-SIGNED = re.compile(r"temp|lat|lon|lng|delta|diff|change|balance|profit|net|margin|return|growth|adjust|offset|score|"
-                    r"coord|x$|y$|z$|gain|loss|variation|refund|delay|elevation|altitude", re.I)
+SIGNED = frozenset({
+    "temp", "temperature", "lat", "latitude", "lon", "lng", "longitude", "delta", "diff", "difference", "change",
+    "balance", "profit", "net", "margin", "return", "returns", "growth", "adjustment", "adjusted", "offset", "score", "coordinate",
+    "x", "y", "z", "gain", "loss", "variation", "refund", "delay", "elevation", "altitude", "trend", "cashflow",
+})
+"""Words in names of columns where a negative number is nothing odd."""
 IDENTITY = re.compile(r"(.*[_\s-])?(id|key|code|zip|phone|number|nr|index|year|lat|lon|latitude|longitude)|"
                       r".*[a-z]I[dD]")
 
@@ -37,7 +41,7 @@ class Outlier(Detector):
                 yield from self.far(subject, column.name, there)
 
     def negative(self, subject: Subject, column: str, there: str) -> Iterator[Finding]:
-        if SIGNED.search(column):
+        if SIGNED & {w.lower() for w in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", column)}:
             return
         where = f"({quoted(column)} < 0 AND {there})"
         rows = subject.count(where)

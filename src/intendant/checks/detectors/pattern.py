@@ -35,14 +35,14 @@ class Pattern(Detector):
         total = sum(values.values())
         judged = {v: n for v, n in values.items() if n < max(5, subject.settings.established * total)}
         usual = {v: n for v, n in values.items() if v not in judged}
-        for shape, majority in ((rough, subject.settings.shape_majority), (strict, 0.98)):
+        for shape, majority in ((rough, subject.settings.shape_majority), (strict, subject.settings.length_majority)):
             main = self.dominant(values, shape, majority) or self.dominant(judged, shape, majority)
-            if not main or not any(c == "9" for c in main):
-                continue
+            if "9" not in main:
+                return
             bad = {v: n for v, n in judged.items() if shape(v) != main}
             if bad and sum(bad.values()) <= (1 - majority) * total + 1:
                 yield self.result(subject, column, bad, main, usual, shape)
-            return
+            values, judged = ({v: n for v, n in d.items() if v not in bad} for d in (values, judged))
 
     @staticmethod
     def dominant(values: dict[str, int], shape: Callable[[str], str], majority: float) -> str:
@@ -66,7 +66,7 @@ class Pattern(Detector):
         where, rows = subject.is_one_of(column, bad), sum(bad.values())
         if subject.sampled(column):
             gap = subject.missing(find_column(column, subject.columns))
-            where = f"(NOT regexp_full_match({quoted(column)}, {text(regex)}) AND NOT {gap})"
+            where = f"(NOT regexp_full_match(trim({quoted(column)}), {text(regex)}) AND NOT {gap})"
             rows = subject.count(where)
         return subject.finding("pattern", column, rows, f"{subject.so_many(rows, column)} don't look like the"
                                f" others (e.g. {example!r}): {shown(bad)}.", where=where, confidence=0.8,

@@ -18,7 +18,7 @@ __all__ = ["Typo"]
 
 MOST_RARE, MOST_FREQUENT = 5_000, 2_000
 WORD = re.compile(r"[^\W\d_]{5,}")
-ANY_WORD = re.compile(r"[^\W\d_]+")
+ANY_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 SHARED = 3
 ENDING = re.compile(r"(s|es|ed|er|ers|ing|d|n|r|ly|al|'s|y|e|a|o|i|ies)?\Z")
 
