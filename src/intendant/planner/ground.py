@@ -1,0 +1,305 @@
+"""Ground: what the pieces of a sentence can stand for, as typed candidates, and the prompt that shows them to the model.
+
+Literals, mentions of the catalog and new names become ids (`T1` a table, `M2` a number column, `N1` a number ...). The
+prompt is the sentence in small letters with ids in place of what was said in full and beside what was only hinted at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rapidfuzz import fuzz, process
+
+from intendant.catalog import Catalog
+from intendant.language.grammar import grammar
+from intendant.language.lexer import quote_string
+from intendant.planner.glossary import CONCEPTS
+from intendant.planner.literals import Found, find_literals
+from intendant.planner.mentions import Index, Mention, find_mentions
+from intendant.planner.newnames import NewName, find_names
+from intendant.planner.words import COMMANDS, STOP, Word, words_of
+from intendant.types import Column
+
+__all__ = ["FAMILIES", "ID_WORDS", "Candidate", "Grounding", "ground"]
+
+FAMILIES = {"R": "resource", "S": "source", "T": "table", "C": "text column", "M": "number column", "W": "time column",
+            "B": "yes/no column", "N": "number", "V": "value", "U": "point in time", "D": "length of time", "K": "schedule",
+            "I": "new name", "E": "expression", "Q": "saved query", "P": "path", "H": "rate", "Y": "pipeline"}
+ID_WORDS = re.compile(r"\b([RSTCMWBNVUDKIEQPHY])(\d{1,2})\b")
+MOST = 14
+"""Candidates of one family; the model has no more ids."""
+MAX_WORDS = 160
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`id` as the model writes it; `text` in the intent language; `said` is the piece of the sentence, "" for none."""
+
+    id: str
+    family: str
+    text: str
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """A sentence over a catalog: candidates by id, the model's prompt, and the tables that are meant when none is named."""
+
+    sentence: str
+    catalog: Catalog
+    candidates: Mapping[str, Candidate]
+    prompt: str
+    its: tuple[str, ...] = ()
+    literals: tuple[tuple[str, ...], ...] = ()
+    """Of every literal of the sentence the ids it may stand for."""
+    guesses: frozenset[str] = frozenset()
+    """Ids of values that the data has not shown us."""
+
+    @cached_property
+    def by_text(self) -> dict[tuple[str, str], str]:
+        """(family, text) -> id."""
+        return {(c.family, c.text): c.id for c in self.candidates.values()}
+
+    def family(self, letters: str) -> list[str]:
+        """Ids of these families, in order."""
+        return [c.id for c in self.candidates.values() if c.family in letters]
+
+
+@dataclass
+class Builder:
+    """Gives out ids in order of appearance."""
+
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    by_text: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, family: str, text: str, said: str = "") -> str | None:
+        key = (family, text)
+        if key not in self.by_text:
+            n = self.counts.get(family, 0) + 1
+            if n > MOST:
+                return None
+            self.counts[family] = n
+            self.by_text[key] = f"{family}{n}"
+            self.candidates[f"{family}{n}"] = Candidate(f"{family}{n}", family, text, said)
+        return self.by_text[key]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Ids to show after the words of a span; `drop` leaves those words out."""
+
+    at: int
+    end: int
+    readings: tuple[tuple[str, str], ...]
+    drop: bool
+    guess: bool = False
+
+
+def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[str] = ()) -> Grounding:
+    """The grounding of a sentence. `known` are the words the model has seen; others may be misspelt names or words."""
+    text = re.sub(r"\s+", " ", text.replace("’", "'").replace("‘", "'")).strip()
+    words = words_of(text)[:MAX_WORDS]
+    literals = find_literals(text)
+    inside = {id(w): f for w in words for f in literals if f.at <= w.at < f.end}
+
+    def free(w: Word) -> bool:
+        f = inside.get(id(w))
+        return f is None or f.kind == "quoted" or (f.kind == "number" and not f.readings[0][1][-1:].isdigit())
+
+    mentions = find_mentions(words, free, index, known, focus)
+    quoted = {f.at for f in literals if f.kind == "quoted"}
+    concepts = list(find_concepts(words, index, mentions, focus))
+    known_at = [any(m.at <= w.at < m.end and m.sure for m in mentions) for w in words]
+    is_free = [id(w) not in inside or inside[id(w)].kind == "quoted" for w in words]
+    tables = {(m.at, m.end) for m in mentions if m.sure and any(e.family == "T" for e in m.entries)}
+    names = [n for n in find_names(words, is_free, known_at) if (n.at, n.end) not in tables]
+    marks = [*literal_marks(literals), *mention_marks(mentions, text), *name_marks(names, text, known), *concepts]
+    marks += list(guesses(words, text, marks, mentions, known))
+    return assemble(text, words, marks, literals, index, focus, known, quoted)
+
+
+def literal_marks(literals: Sequence[Found]) -> Iterator[Mark]:
+    for f in literals:
+        readings = f.readings
+        if f.kind == "quoted":
+            inner = f.readings[0][1][1:-1].replace("''", "'")
+            if re.fullmatch(r"(?:staging\.)?[^\W\d]\w*", inner):
+                readings = (*readings, ("I", inner))
+        keep = f.readings[0][0] == "K" or f.kind in ("sign", "pattern") or (f.kind == "period" and f.readings[0][1][0] != "d")
+        yield Mark(f.at, f.end, readings, not keep)
+
+
+def mention_marks(mentions: Sequence[Mention], text: str) -> Iterator[Mark]:
+    for m in mentions:
+        said = text[m.at:m.end].lower()
+        readings = []
+        for e in m.entries:
+            readings.append((e.family, e.text))
+            if e.family == "V":
+                readings.append(("?", e.owner))
+        plain = said in COMMANDS or said.rstrip("s") in COMMANDS or said in STOP
+        yield Mark(m.at, m.end, tuple(readings), m.sure and not plain)
+
+
+def name_marks(names: Sequence[NewName], text: str, known: frozenset[str]) -> Iterator[Mark]:
+    write = grammar().kinds["table"].write
+    for n in names:
+        said = text[n.at:n.end]
+        drop = bool(re.search(r"[_\d]|[a-z][A-Z]", said))
+        yield Mark(n.at, n.end, tuple(("I", write(t)) for t in n.texts), drop)
+
+
+def find_concepts(words: Sequence[Word], index: Index, mentions: Sequence[Mention], focus: Sequence[str]) -> Iterator[Mark]:
+    """Business words with an expression over the columns of the tables in play."""
+    norms = [w.norm for w in words]
+    places = tables_in_play(index, mentions, focus)
+    taken: list[tuple[int, int]] = []
+    for concept in CONCEPTS:
+        built: list[str] | None = None
+        for phrase in sorted(concept.words, key=len, reverse=True):
+            for i in range(len(words) - len(phrase) + 1):
+                span = (words[i].at, words[i + len(phrase) - 1].end)
+                if tuple(norms[i:i + len(phrase)]) != phrase or any(span[0] < b and a < span[1] for a, b in taken):
+                    continue
+                if built is None:
+                    built = list(dict.fromkeys(e for columns in places for e in concept.build(columns)))[:2]
+                if built:
+                    taken.append(span)
+                    yield Mark(*span, tuple(("E", e) for e in built), False)
+
+
+def tables_in_play(index: Index, mentions: Sequence[Mention], focus: Sequence[str]) -> list[tuple[Column, ...]]:
+    catalog = index.catalog
+    said = {e.text for m in mentions for e in m.entries if e.family in "TR"}
+    write, write_resource = grammar().kinds["table"].write, grammar().kinds["resource"].write
+    tables = [t.columns for t in catalog.tables.values() if write(t.name) in said or t.name in focus]
+    resources = [r.columns for r in catalog.resources.values() if write_resource(r.full) in said]
+    return tables + resources or [t.columns for t in catalog.tables.values()] or [r.columns for r in catalog.resources.values()]
+
+
+def guesses(words: Sequence[Word], text: str, marks: Sequence[Mark], mentions: Sequence[Mention],
+            known: frozenset[str]) -> Iterator[Mark]:
+    """Values nobody has shown us: "country is Germany", "the region North"; capitals and codes inside the sentence."""
+    spans = [(m.at, m.end) for m in marks if m.drop or any(f in "TRQ" for f, _ in m.readings)]
+    columns = [m.end for m in mentions if any(e.family == "C" for e in m.entries)]
+    links = ("is", "=", "==", "equals", "equal", "are", "in", "to", "with", "from", "for", "not", "!=", "or", ",", "and", "of", "be", "as",
+             "contains", "containing", "named", "called", "/", ":", "->", "by")
+    i = 0
+    while i < len(words):
+        w = words[i]
+        inside = any(a <= w.at < b for a, b in spans)
+        prior = words[i - 1] if i else None
+        capital = bool(i and w.text[0].isupper() and prior and prior.text not in ".!?:" and w.text != "I" and w.lower not in COMMANDS)
+        near = any(0 <= w.at - end <= 40 for end in columns)
+        linked = bool(prior and (prior.lower in links or any(end == prior.end for end in columns)))
+        if not inside and w.text[0].isalnum() and w.lower not in STOP and (capital or (near and linked and w.lower not in COMMANDS)):
+            j = i
+            while capital and j + 1 < len(words) and words[j + 1].text[0].isupper() and words[j + 1].at == words[j].end + 1 \
+                    and not any(a <= words[j + 1].at < b for a, b in spans):
+                j += 1
+            said = text[w.at:words[j].end]
+            if not said.isdigit():
+                yield Mark(w.at, words[j].end, (("V", quote_string(said)),), w.lower not in known, guess=True)
+            i = j
+        i += 1
+
+
+def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: Sequence[Found], index: Index,
+             focus: Sequence[str], known: frozenset[str], quoted: set[int]) -> Grounding:
+    build = Builder()
+    context = context_of(index, build, focus)
+    by_column = {e.text: e for e in index.entries if e.family in "CMWB"}
+    out: list[str] = []
+    guessed: set[str] = set()
+    literal_ids: list[tuple[str, ...]] = []
+    ends: dict[int, list[Mark]] = {}
+    for m in marks:
+        last = max((i for i, w in enumerate(words) if m.at <= w.at < m.end), default=None)
+        if last is None:
+            last = max((i for i, w in enumerate(words) if w.end <= m.end), default=0)
+        ends.setdefault(last, []).append(m)
+    dropped = {i for i, w in enumerate(words) for m in marks if m.drop and m.at <= w.at < m.end}
+    literal_at = {f.at for f in literals}
+    for i, w in enumerate(words):
+        if i not in dropped:
+            out.append(plain_word(w, known, any(m.at <= w.at < m.end for m in marks)))
+        ids: list[str] = []
+        for m in sorted(ends.get(i, ()), key=lambda m: m.guess):
+            own = []
+            for family, value in m.readings:
+                if family == "?":
+                    entry = by_column.get(grammar().kinds.name(value))
+                    family, value = (entry.family, entry.text) if entry else ("", "")
+                made = build.add(family, value, text[m.at:m.end]) if family else None
+                if made:
+                    own.append(made)
+            if m.guess:
+                guessed |= {o for o in own if build.candidates[o].said == text[m.at:m.end]}
+            if m.at in literal_at and own:
+                literal_ids.append(tuple(own))
+            ids += [o for o in own if o not in ids]
+        out += ids
+    its = rank_tables(index.catalog, build.candidates.values(), focus)
+    return Grounding(text, index.catalog, build.candidates, " ".join([*context, "|", *out]), its, tuple(literal_ids),
+                     frozenset(guessed))
+
+
+def plain_word(w: Word, known: frozenset[str], marked: bool) -> str:
+    """The word in small letters; an unknown one that is a near miss of a known one is set right."""
+    if marked or w.lower in known or len(w.text) < 4 or not w.text.isalpha() or not known:
+        return w.lower
+    near = process.extractOne(w.lower, [k for k in near_words(known, w.lower)], scorer=fuzz.ratio, score_cutoff=80)
+    return near[0] if near else w.lower
+
+
+_BY_START: dict[int, dict[tuple[str, int], list[str]]] = {}
+
+
+def near_words(known: frozenset[str], word: str) -> list[str]:
+    """Known words that begin like this one and are about as long."""
+    table = _BY_START.get(id(known))
+    if table is None:
+        table = {}
+        for k in known:
+            table.setdefault((k[:1], len(k)), []).append(k)
+        _BY_START.clear()
+        _BY_START[id(known)] = table
+    return [k for n in (-1, 0, 1) for k in table.get((word[0], len(word) + n), ())]
+
+
+def context_of(index: Index, build: Builder, focus: Sequence[str]) -> list[str]:
+    """What there is besides what was said: tables none, one or many; a last result; the only resource; queries."""
+    catalog = index.catalog
+    tables = len(catalog.tables)
+    out = ["none" if not tables else "one" if tables == 1 else "many"]
+    if any(f in catalog.tables for f in focus):
+        out.append("last")
+    if len(catalog.resources) == 1:
+        made = build.add("R", grammar().kinds["resource"].write(next(iter(catalog.resources))))
+        out.append(made or "")
+    elif catalog.resources:
+        out.append("sources")
+    if catalog.queries:
+        out.append("saved")
+    return out
+
+
+def rank_tables(catalog: Catalog, candidates: Iterator[Candidate] | Sequence[Candidate] | object, focus: Sequence[str]) -> tuple[str, ...]:
+    """Tables by how likely they are meant without being named: the last results, then by the columns that were said."""
+    said = [c for c in candidates if c.family in "CMWBE"]  # type: ignore[attr-defined]
+    name = grammar().kinds.name
+
+    def score(t: str) -> int:
+        own = {name(c.name) for c in catalog.tables[t].columns}
+        return sum(c.text in own or (c.family == "E" and all(p in own for p in re.findall(r"[^\W\d]\w*(?!\w*\()", c.text) if p in own) and
+                   any(p in own for p in re.findall(r"[^\W\d]\w*", c.text))) for c in said)
+
+    order = list(catalog.tables)
+    scores = {t: score(t) for t in order}
+    near = [f for f in focus if f in catalog.tables]
+    rest = sorted((t for t in order if t not in near and not t.startswith("quarantine.")), key=lambda t: -scores[t])
+    return tuple([*near, *rest])
