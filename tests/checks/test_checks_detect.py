@@ -189,3 +189,10 @@ def test_every_detector_is_told_of_on_the_page_of_quality():
     page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
     assert [d.name for d in DETECTORS if f"`{d.name}`" not in page or d.summary not in page] == []
     assert [s for s in Settings.__dataclass_fields__ if f"`{s}`" not in page] == []
+
+
+def test_facts_that_change_from_year_to_year_are_no_conflict(engine: DuckDB, table: Make):
+    snapshot = table("SELECT 2000 + y AS year, 'country ' || chr(65 + c::INTEGER) AS country,"
+                     " 'head ' || c * 9 + y // 6 AS head, 'party ' || c * 5 + y // 7 AS party"
+                     " FROM range(12) a(y), range(25) b(c)")
+    assert [f for f in detect(engine, "t", snapshot) if f.check == "conflict"] == []

@@ -13,6 +13,7 @@ import numpy as np
 
 from intendant.checks.detectors.base import Detector
 from intendant.checks.detectors.dependency import Codes, Flags, corrected, grouped, read, selected
+from intendant.checks.detectors.mistyped import form_of
 from intendant.checks.subject import Subject
 from intendant.language.to_sql import find_column
 from intendant.types import Finding
@@ -45,22 +46,27 @@ class Conflict(Detector):
         if subject.total < subject.settings.min_rows:
             return
         codes, names = read(subject)
-        reports = self.reports(codes) if codes else None
+        reports = self.reports(codes, names) if codes else None
         if reports:
             for fact in reports.facts:
                 yield from self.look(subject, reports, fact, codes, names)
 
     @staticmethod
-    def reports(codes: dict[str, Codes]) -> Reports | None:
-        """Which columns are thing, source and facts, when the table is made of several sources' reports."""
+    def reports(codes: dict[str, Codes], names: dict[str, list[str]]) -> Reports | None:
+        """Which columns are thing, source and facts, when the table is made of several sources' reports.
+
+        A source has a name; where a number or a date stands, the table tells how things change, and nobody errs.
+        """
         total = len(next(iter(codes.values())))
         repeated = {c: n for c, v in codes.items() if 3 <= (n := int(v.max()) + 1) <= total / FEWEST_REPORTS
                     and (v >= 0).mean() > 0.95}
         best: Reports | None = None
         for thing, things in repeated.items():
             for source, sources in repeated.items():
+                if thing == source or sources > things or not named(names[source]):
+                    continue
                 pairs = len(np.unique(codes[thing] * sources + codes[source]))
-                if thing == source or sources > things or pairs < UNIQUE * total or total < DENSITY * things * sources:
+                if pairs < UNIQUE * total or total < DENSITY * things * sources:
                     continue
                 facts = tuple(f for f in codes if f not in (thing, source) and told(codes[thing], codes[f]))
                 if len(facts) >= 2 and (best is None or len(facts) > len(best.facts)):
@@ -88,6 +94,11 @@ class Conflict(Detector):
             "conflict", fact, found, f"{subject.so_many(found, fact)} disagree with what most {reports.source}"
             f" say of the same {a.name}, e.g. {said} for {key!r}, not {best!r}.", where=where, confidence=0.7,
             mend=corrected(subject.table, a, b, wrong), samples=[{a.name: k, fact: v} for k, v in list(wrong)[:5]])
+
+
+def named(sources: list[str]) -> bool:
+    """Whether these are names rather than numbers, dates or times."""
+    return sum(not form_of(s) and any(c.isalpha() for c in s) for s in sources) > 0.9 * len(sources)
 
 
 def told(thing: Codes, fact: Codes) -> bool:

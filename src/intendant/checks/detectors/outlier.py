@@ -16,8 +16,8 @@ __all__ = ["Outlier"]
 
 SIGNED = frozenset({
     "temp", "temperature", "lat", "latitude", "lon", "lng", "longitude", "delta", "diff", "difference", "change",
-    "balance", "profit", "net", "margin", "return", "returns", "growth", "adjustment", "adjusted", "offset", "score", "coordinate",
-    "x", "y", "z", "gain", "loss", "variation", "refund", "delay", "elevation", "altitude", "trend", "cashflow",
+    "balance", "profit", "net", "margin", "return", "returns", "growth", "adjustment", "adjusted", "offset", "score",
+    "coordinate", "x", "y", "z", "gain", "loss", "variation", "refund", "delay", "elevation", "altitude", "trend",
 })
 """Words in names of columns where a negative number is nothing odd."""
 IDENTITY = re.compile(r"(.*[_\s-])?(id|key|code|zip|phone|number|nr|index|year|lat|lon|latitude|longitude)|"
