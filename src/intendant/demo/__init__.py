@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(folder: Path, out: Console) -> bool:
-    """Makes a workspace in `folder` (an old one of the demo is replaced), runs the tour and prints its report to `out`.
+def run(folder: Path, out: Console | None = None) -> int:
+    """Makes a workspace in `folder` (an old one of the demo is replaced), runs the tour, prints its report to `out`.
 
-    Returns whether every sentence did its job. Raises UsageError when the folder holds something else.
+    Returns the exit status: 0 when every sentence did its job, else 1. Raises UsageError when the folder holds
+    something else.
     """
+    from rich.console import Console
+
     from intendant.demo.tour import tour
 
-    return tour(folder, out)
+    return 0 if tour(folder, out or Console(highlight=False)) else 1

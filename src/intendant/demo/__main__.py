@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from intendant.demo import run
 from intendant.errors import IntendantError
 
@@ -15,11 +13,10 @@ __all__ = ["main"]
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 when every sentence did its job."""
-    out = Console(highlight=False)
     try:
-        return 0 if run(Path(arguments[0] if arguments else "demo"), out) else 1
+        return run(Path(arguments[0] if arguments else "demo"))
     except IntendantError as error:
-        out.print(f"[bold red]{error.code}[/] {error}")
+        print(error, file=sys.stderr)
         return 1
 
 

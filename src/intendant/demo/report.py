@@ -160,7 +160,8 @@ def grow(tree: Tree, origin: Facts) -> None:
 
 
 def hop(origin: Facts) -> str:
-    said = f"  [dim]“{escape(origin['intent'])}”[/]" if origin.get("intent") else ""
+    intent = str(origin.get("intent") or "").strip().partition("\n")[0]
+    said = f"  [dim]“{escape(shortened(intent, 100))}”[/]" if intent else ""
     version = f" [dim]v{origin['version']}[/]" if origin.get("version") is not None else ""
     step = f"  [cyan]{escape(origin['step'])}[/]" if origin.get("step") else ""
     return f"[bold]{escape(origin['name'])}[/]{version}{step}{said}"
@@ -183,9 +184,10 @@ def levels(out: Console, described: Iterable[tuple[str, Facts]]) -> None:
     for name, advice in described:
         out.print(f"\n[bold]{escape(name)}[/]  strategy {escape(str(advice['strategy']))}, "
                   f"severity {level(advice['severity'])}, priority {level(advice['priority'])}")
-        for text in (advice.get("reason"), *(advice.get("recommendations") or ())):
-            if text:
-                out.print(Padding(f"[dim]·[/] {escape(str(text))}", (0, 0, 0, 2)))
+        reasons = [str(advice[part]["reason"]) for part in ("ingestion", "quality", "optimization")]
+        out.print(Padding(f"[dim]because {escape('; '.join(reasons))}[/]", (0, 0, 0, 2)))
+        for text in advice["recommendations"]:
+            out.print(Padding(f"· {escape(str(text))}", (0, 0, 0, 2)))
 
 
 def closing(out: Console, lines: Iterable[str]) -> None:

@@ -12,6 +12,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from intendant import errors
 from intendant.actions.base import Action
@@ -74,6 +77,27 @@ def settings() -> str:
     return "\n".join(out)
 
 
+def commands() -> str:
+    """Every command of the command line with its arguments and options, as typer knows them."""
+    from intendant.faces.cli import app
+
+    return "\n".join(described("intendant", typer.main.get_command(app)))
+
+
+def described(path: str, command: Any) -> Iterator[str]:
+    for name, inner in sorted(getattr(command, "commands", {}).items()):
+        yield from described(f"{path} {name}", inner)
+    if hasattr(command, "commands"):
+        return
+    given = [p for p in command.params if p.name not in ("workspace", "as_json", "help")]
+    words = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in given if p.param_type_name == "argument"]
+    options = [p for p in given if p.param_type_name == "option"]
+    rows: list[tuple[str, ...]] = [(f"`{'`, `'.join(p.opts)}`", p.help or "") for p in options]
+    yield f"### {path}\n{command.help}\n\n```\n{' '.join([path, *words])}\n```\n"
+    if rows:
+        yield table(("option", "what it does"), rows)
+
+
 def error_codes() -> str:
     found = [getattr(errors, name) for name in errors.__all__ if name[0].isupper()]
     rows = ((f"`{e.code}`", e.__name__, "yes" if e.retry else "no", meaning(e.__name__)) for e in found)
@@ -82,7 +106,7 @@ def error_codes() -> str:
 
 def meaning(name: str) -> str:
     """What the tree in the docstring of errors.py says about an error."""
-    found = re.search(rf"^ +{name} +(.*)$", str(errors.__doc__), re.MULTILINE)
+    found = re.search(rf"^ *{name} +(.*)$", str(errors.__doc__), re.MULTILINE)
     return re.sub(r" +\(retry[^)]*\)$", "", found[1]) if found else ""
 
 
@@ -100,6 +124,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "sources": sources,
     "settings": settings,
     "errors": error_codes,
+    "commands": commands,
 }
 
 
