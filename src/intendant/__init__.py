@@ -1,8 +1,8 @@
 """Intendant runs a team's data pipelines from short sentences.
 
-    from intendant import Intendant
-    app = Intendant.init("my_workspace")
-    print(app.do("query orders top 5 by amount").answer)
+from intendant import Intendant
+app = Intendant.init("my_workspace")
+print(app.do("query orders top 5 by amount").answer)
 """
 
 from __future__ import annotations
@@ -21,8 +21,17 @@ if TYPE_CHECKING:
         TransformationAgent,
     )
 
-__all__ = ["AgenticDataOrchestrator", "DataIngestionAgent", "DataQualityAgent", "InfrastructureOptimizationAgent", "Intendant",
-           "LightweightLLMAgent", "StorageAgent", "TransformationAgent", "__version__"]
+__all__ = [
+    "AgenticDataOrchestrator",
+    "DataIngestionAgent",
+    "DataQualityAgent",
+    "InfrastructureOptimizationAgent",
+    "Intendant",
+    "LightweightLLMAgent",
+    "StorageAgent",
+    "TransformationAgent",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 

@@ -22,13 +22,13 @@ from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
 from intendant.run.loop import Loop, Watcher
 from intendant.run.outcome import outcome
-from intendant.run.owner import Owner
 from intendant.run.prepare import Prepared, prepare
 from intendant.types import Event, Json, Plan, Proposal, Result, Stamp, Step
 from intendant.workspace import Workspace
 
 if TYPE_CHECKING:
     from intendant.planner import Planner
+    from intendant.run.owner import Owner
 
 __all__ = ["Intendant"]
 
@@ -46,12 +46,16 @@ class Intendant:
         """Opens a workspace. Raises WorkspaceError when it isn't one or its file is wrong."""
         self.workspace = Workspace.open(Path(workspace))
         state, engine = self.workspace.state, self.workspace.engine
-        self.engine = DuckDB(threads=engine.threads or None, memory_limit=engine.memory_limit or None, temp=state / "spill")
+        self.engine = DuckDB(
+            threads=engine.threads or None, memory_limit=engine.memory_limit or None, temp=state / "spill"
+        )
         self.lake = Lake(self.workspace.lake, self.engine)
         self.journal = Journal(state / "journal.sqlite")
         self.knowledge = Knowledge(self.workspace, self.lake, self.journal)
-        self.loop = Loop(self.workspace, self.lake, self.engine, self.journal, self.knowledge, watch or (lambda kind, data: None))
-        self.owner = Owner(state, self.loop.run)
+        self.loop = Loop(
+            self.workspace, self.lake, self.engine, self.journal, self.knowledge, watch or (lambda kind, data: None)
+        )
+        self._owner: Owner | None = None
         self._planner: Planner | None = None
 
     @classmethod
@@ -66,9 +70,20 @@ class Intendant:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def owner(self) -> Owner:
+        """Who runs this workspace's plans in this process; made when the first plan runs."""
+        if self._owner is None:
+            from intendant.run.owner import Owner
+
+            self.loop.record = Owner.record
+            self._owner = Owner(self.workspace.state, self.loop.run)
+        return self._owner
+
     def close(self) -> None:
         """Gives everything back: the lock, DBOS, the engine, the journal's file."""
-        self.owner.release()
+        if self._owner is not None:
+            self._owner.release()
         self.engine.close()
         self.journal.close()
 
@@ -77,8 +92,17 @@ class Intendant:
         """Compiles and previews; changes nothing."""
         return self.do(text, dry_run=True, answers=answers)
 
-    def do(self, text: str, *, approve: bool = False, dry_run: bool = False, answers: Mapping[str, str] | None = None,
-           by: str = "api", wait: float | None = None, confirm: Callable[[Prepared], bool] | None = None) -> Result:
+    def do(
+        self,
+        text: str,
+        *,
+        approve: bool = False,
+        dry_run: bool = False,
+        answers: Mapping[str, str] | None = None,
+        by: str = "api",
+        wait: float | None = None,
+        confirm: Callable[[Prepared], bool] | None = None,
+    ) -> Result:
         """Compiles a sentence (or intent language), checks it, and runs it.
 
         `approve` says yes to steps that need an approval; `confirm(prepared)` is asked instead when given. `answers` maps
@@ -93,7 +117,9 @@ class Intendant:
                 return prepared
             if dry_run:
                 return self._previewed(prepared, timing, started)
-            return self._run(prepared, approve=approve, by=by, wait=wait, confirm=confirm, timing=timing, started=started)
+            return self._run(
+                prepared, approve=approve, by=by, wait=wait, confirm=confirm, timing=timing, started=started
+            )
         except UsageError:
             raise
         except IntendantError as e:
@@ -121,7 +147,9 @@ class Intendant:
 
         if self._planner is None:
             self._planner = Planner(self.workspace.model.planner, Typing(self.engine))
-        return self._planner.compile(text, self.knowledge.learn_all(), focus=self._focus(), answers=answers, values=self._values)
+        return self._planner.compile(
+            text, self.knowledge.learn_all(), focus=self._focus(), answers=answers, values=self._values
+        )
 
     def _focus(self) -> tuple[str, ...]:
         """The tables that the last runs wrote, newest first: what "it" and "the result" mean."""
@@ -141,29 +169,75 @@ class Intendant:
     def _not_ready(self, text: str, proposal: Proposal, timing: dict[str, float], started: float) -> Result:
         timing["total"] = _ms(started)
         if proposal.status == "refused":
-            return Result("refused", intent=text[:2000], reason=proposal.reason, confidence=proposal.confidence, timing_ms=timing)
+            return Result(
+                "refused", intent=text[:2000], reason=proposal.reason, confidence=proposal.confidence, timing_ms=timing
+            )
         questions = (proposal.question,) if proposal.question else ()
-        return Result("needs_answer", intent=text[:2000], questions=questions, reason=proposal.reason,
-                      plan=print_plan(proposal.plan) if proposal.plan else "", confidence=proposal.confidence, timing_ms=timing)
+        return Result(
+            "needs_answer",
+            intent=text[:2000],
+            questions=questions,
+            reason=proposal.reason,
+            plan=print_plan(proposal.plan) if proposal.plan else "",
+            confidence=proposal.confidence,
+            timing_ms=timing,
+        )
 
     def _previewed(self, prepared: Prepared, timing: dict[str, float], started: float) -> Result:
         timing["total"] = _ms(started)
-        return Result("succeeded", intent=prepared.text, plan=prepared.rendered, steps=tuple(prepared.shown), confidence=prepared.confidence,
-                      preview=tuple(prepared.preview), timing_ms=timing, reason=prepared.needs_approval)
+        return Result(
+            "succeeded",
+            intent=prepared.text,
+            plan=prepared.rendered,
+            steps=tuple(prepared.shown),
+            confidence=prepared.confidence,
+            preview=tuple(prepared.preview),
+            timing_ms=timing,
+            reason=prepared.needs_approval,
+        )
 
-    def _run(self, prepared: Prepared, *, approve: bool, by: str, wait: float | None, confirm: Callable[[Prepared], bool] | None,
-             timing: dict[str, float], started: float) -> Result:
-        needs = prepared.needs_approval or ("the plan is not certain enough to run by itself" if prepared.confirm else "")
+    def _run(
+        self,
+        prepared: Prepared,
+        *,
+        approve: bool,
+        by: str,
+        wait: float | None,
+        confirm: Callable[[Prepared], bool] | None,
+        timing: dict[str, float],
+        started: float,
+    ) -> Result:
+        needs = prepared.needs_approval or (
+            "the plan is not certain enough to run by itself" if prepared.confirm else ""
+        )
         if needs and not approve and confirm is not None:
             approve = confirm(prepared)
             if not approve:
-                return Result("refused", intent=prepared.text, plan=prepared.rendered, reason="You said no.", timing_ms=timing)
+                return Result(
+                    "refused", intent=prepared.text, plan=prepared.rendered, reason="You said no.", timing_ms=timing
+                )
         run_id = datetime.now(UTC).strftime("%y%m%d-%H%M%S-") + secrets.token_hex(3)
-        facts = [("intent.received", "intent.received", {"text": prepared.text, "by": by}),
-                 ("plan.proposed", "plan.proposed", {"plan": prepared.rendered, "intent": prepared.text, "confidence": prepared.confidence,
-                                                     "needs_approval": needs})]
+        facts: list[tuple[str, str, Mapping[str, Json]]] = [
+            ("intent.received", "intent.received", {"text": prepared.text, "by": by}),
+            (
+                "plan.proposed",
+                "plan.proposed",
+                {
+                    "plan": prepared.rendered,
+                    "intent": prepared.text,
+                    "confidence": prepared.confidence,
+                    "needs_approval": needs,
+                },
+            ),
+        ]
         if needs and not approve:
-            facts.append(("approval", "approval.requested", {"start": 0, "why": needs, "plan": prepared.rendered, "kind": "plan"}))
+            facts.append(
+                (
+                    "approval",
+                    "approval.requested",
+                    {"start": 0, "why": needs, "plan": prepared.rendered, "kind": "plan"},
+                )
+            )
             self.journal.append_all(run_id, facts)
             self.journal.append(run_id, "finished.waiting_approval", "run.finished", {"status": "waiting_approval"})
             return self.result(run_id, timing, started)
@@ -173,7 +247,9 @@ class Intendant:
         self.journal.append_all(run_id, facts)
         return self._awaited(run_id, 0, 0, wait, timing, started)
 
-    def _awaited(self, run_id: str, start: int, part: int, wait: float | None, timing: dict[str, float], started: float) -> Result:
+    def _awaited(
+        self, run_id: str, start: int, part: int, wait: float | None, timing: dict[str, float], started: float
+    ) -> Result:
         """Runs it here when this process can own the workspace, otherwise waits for the owner, or for its end."""
         end = None if wait is None else time.monotonic() + wait
         while self._status(run_id, part) is None:
@@ -198,7 +274,9 @@ class Intendant:
         """What is known of a run, as `do` answers it. Raises UnknownName."""
         events = self.journal.events(run_id)
         if not events:
-            raise UnknownName(f"there is no run {run_id!r}", hint=did_you_mean(run_id, [r["run_id"] for r in self.runs(50)], "run"))
+            raise UnknownName(
+                f"there is no run {run_id!r}", hint=did_you_mean(run_id, [r["run_id"] for r in self.runs(50)], "run")
+            )
         timing = dict(timing or {})
         if started is not None:
             timing["total"] = _ms(started)
@@ -229,8 +307,11 @@ class Intendant:
         """Runs pipelines/NAME.intent. Raises UnknownName, LanguageError with the file's line."""
         files = self.workspace.pipelines()
         if pipeline not in files:
-            raise UnknownName(f"there is no pipeline {pipeline!r}", where=str(self.workspace.root / "pipelines"),
-                              hint=did_you_mean(pipeline, files, "pipeline"))
+            raise UnknownName(
+                f"there is no pipeline {pipeline!r}",
+                where=str(self.workspace.root / "pipelines"),
+                hint=did_you_mean(pipeline, files, "pipeline"),
+            )
         text = files[pipeline].read_text(encoding="utf-8")
         try:
             parse(text)
@@ -273,11 +354,15 @@ class Intendant:
         self.journal.append("", key, "performance.degraded", fact)
         decision = deciders()["optimization"].decide("performance.degraded", fact, self.catalog())
         for n, intent in enumerate(decision.intents):
-            self.journal.append("", f"{key} {n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": "optimization"})
+            self.journal.append(
+                "", f"{key} {n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": "optimization"}
+            )
 
     def tables(self) -> list[dict[str, Json]]:
         """[{"name", "version", "rows"}]"""
-        return [{"name": s.table, "version": s.version, "rows": s.rows} for s in map(self.lake.snapshot, self.lake.names())]
+        return [
+            {"name": s.table, "version": s.version, "rows": s.rows} for s in map(self.lake.snapshot, self.lake.names())
+        ]
 
     def show(self, table: str) -> dict[str, Json]:
         """Everything about a table, in the shape of the contract. Raises UnknownName."""
@@ -285,26 +370,44 @@ class Intendant:
         settings, quarantine = self.lake.settings(snapshot.table), f"quarantine.{snapshot.table}"
         schedule = next((s for s in self.schedules() if s["target"] == snapshot.table), None)
         return {
-            "name": snapshot.table, "version": snapshot.version, "rows": snapshot.rows,
+            "name": snapshot.table,
+            "version": snapshot.version,
+            "rows": snapshot.rows,
             "columns": {c.name: c.type for c in snapshot.columns},
-            "partition_by": list(settings.get("partition_by") or ()), "sort_by": list(settings.get("sort_by") or ()),
-            "indexes": [], "rules": list(settings.get("rules") or ()),
+            "partition_by": list(settings.get("partition_by") or ()),
+            "sort_by": list(settings.get("sort_by") or ()),
+            "indexes": [],
+            "rules": list(settings.get("rules") or ()),
             "on_failure": settings.get("on_failure") or self.workspace.policy.on_failure,
-            "retention_days": settings.get("retention_days"), "snapshots": settings.get("snapshots") or len(self.lake.history(snapshot.table)),
+            "retention_days": settings.get("retention_days"),
+            "snapshots": settings.get("snapshots") or len(self.lake.history(snapshot.table)),
             "schedule": {"cron": schedule["cron"], "timezone": schedule["timezone"]} if schedule else None,
             "quarantined_rows": self.lake.snapshot(quarantine).rows if self.lake.exists(quarantine) else 0,
-            "bytes": snapshot.bytes, "made_by": settings.get("made_by", ""),
+            "bytes": snapshot.bytes,
+            "made_by": settings.get("made_by", ""),
         }
 
     def history(self, table: str) -> list[dict[str, Json]]:
         """The table's versions, newest first, with the run, the step and the sentence behind each. Raises UnknownName."""
         name = self.lake.snapshot(table).table
-        published = {(e.data["table"], e.data.get("version")): e for e in self.journal.events(kinds=["table.published"])}
+        published = {
+            (e.data["table"], e.data.get("version")): e for e in self.journal.events(kinds=["table.published"])
+        }
         out = []
         for s in self.lake.history(name):
             e = published.get((name, s.version))
-            out.append({"version": s.version, "at": s.at, "rows": s.rows, "bytes": s.bytes, "operation": s.operation, "run_id": s.run,
-                        "step": e.data["step"] if e else "", "intent": e.data["intent"] if e else ""})
+            out.append(
+                {
+                    "version": s.version,
+                    "at": s.at,
+                    "rows": s.rows,
+                    "bytes": s.bytes,
+                    "operation": s.operation,
+                    "run_id": s.run,
+                    "step": e.data["step"] if e else "",
+                    "intent": e.data["intent"] if e else "",
+                }
+            )
         return out
 
     def lineage(self, name: str) -> dict[str, Json]:
@@ -318,9 +421,19 @@ class Intendant:
         """[{"name", "kind", "resources", "limits"}]; contacts no source that is known already."""
         catalog = self.knowledge.learn_all()
         limits = self.knowledge.limits()
-        return [{"name": n, "kind": k, "resources": [r.name for r in catalog.resources.values() if r.source == n],
-                 "limits": [{"source": x["source"], x["what"]: x["count"], "per_seconds": x["per_seconds"]} for x in limits
-                            if x["source"].partition(".")[0] == n]} for n, k in catalog.sources.items()]
+        return [
+            {
+                "name": n,
+                "kind": k,
+                "resources": [r.name for r in catalog.resources.values() if r.source == n],
+                "limits": [
+                    {"source": x["source"], x["what"]: x["count"], "per_seconds": x["per_seconds"]}
+                    for x in limits
+                    if x["source"].partition(".")[0] == n
+                ],
+            }
+            for n, k in catalog.sources.items()
+        ]
 
     def check(self, subject: str, *, cells: str | Path | None = None) -> dict[str, Json]:
         """A quality report on a table or a file; nothing changes. `cells` also writes suspicious cells as CSV."""
@@ -330,7 +443,9 @@ class Intendant:
 
     def rollback(self, table: str, to: int | None = None, *, by: str = "api") -> Result:
         """Makes an earlier version (the previous one by default) current again; also undoes a drop."""
-        args: dict[str, Json] = {"table": table, "version": to} if to is not None else {"table": table, "back": "previous"}
+        args: dict[str, Json] = (
+            {"table": table, "version": to} if to is not None else {"table": table, "back": "previous"}
+        )
         return self.do(print_plan(Plan((Step("restore", args),))), approve=True, by=by)
 
     # ------------------------------------------------------------ operating
@@ -338,7 +453,16 @@ class Intendant:
         """The last runs, newest first: [{"run_id", "at", "intent", "status"}]"""
         received = self.journal.events(kinds=["intent.received"], newest=True, limit=limit)
         ended = {e.run: e.data["status"] for e in self.journal.events(kinds=["run.finished"])}
-        return [{"run_id": e.run, "at": e.at, "intent": e.data["text"], "by": e.data["by"], "status": ended.get(e.run, "running")} for e in received]
+        return [
+            {
+                "run_id": e.run,
+                "at": e.at,
+                "intent": e.data["text"],
+                "by": e.data["by"],
+                "status": ended.get(e.run, "running"),
+            }
+            for e in received
+        ]
 
     def events(self, after: int = 0, run: str | None = None) -> list[Event]:
         """Facts of the journal in order."""
@@ -354,9 +478,23 @@ class Intendant:
 
     def approvals(self) -> list[dict[str, Json]]:
         """What waits for a person: [{"id", "run_id", "why", "plan", "intent", "at"}]"""
-        decided = {(e.run, e.data["request"]) for e in self.journal.events(kinds=["approval.granted", "approval.rejected"]) if "request" in e.data}
-        return [{"id": f"{e.run}.{e.seq}", "run_id": e.run, "why": e.data["why"], "plan": e.data["plan"], "kind": e.data["kind"], "at": e.at}
-                for e in self.journal.events(kinds=["approval.requested"]) if (e.run, e.seq) not in decided]
+        decided = {
+            (e.run, e.data["request"])
+            for e in self.journal.events(kinds=["approval.granted", "approval.rejected"])
+            if "request" in e.data
+        }
+        return [
+            {
+                "id": f"{e.run}.{e.seq}",
+                "run_id": e.run,
+                "why": e.data["why"],
+                "plan": e.data["plan"],
+                "kind": e.data["kind"],
+                "at": e.at,
+            }
+            for e in self.journal.events(kinds=["approval.requested"])
+            if (e.run, e.seq) not in decided
+        ]
 
     def approve(self, approval: str, *, by: str = "api", wait: float | None = None) -> Result:
         """Says yes to a waiting plan or review, which then goes on. Raises ApprovalInvalid."""
@@ -365,10 +503,19 @@ class Intendant:
         run_id, data = request.run, request.data
         proposed = self.journal.get(run_id, "plan.proposed")
         if proposed is None or proposed.data["plan"] != data["plan"]:
-            raise ApprovalInvalid("the plan is not the one that was shown", where=approval, hint="Ask for the plan again: `intendant plan`.")
+            raise ApprovalInvalid(
+                "the plan is not the one that was shown",
+                where=approval,
+                hint="Ask for the plan again: `intendant plan`.",
+            )
         part = 1 + len(self.journal.events(run_id, kinds=["run.queued"]))
         facts: list[tuple[str, str, Mapping[str, Json]]] = [
-            (f"granted.{request.seq}", "approval.granted", {"by": by, "request": request.seq, "plan_hash": hash_of(data["plan"])})]
+            (
+                f"granted.{request.seq}",
+                "approval.granted",
+                {"by": by, "request": request.seq, "plan_hash": hash_of(data["plan"])},
+            )
+        ]
         if "step" in data:
             facts.append((f"{data['step']}.approved", "review.accepted", {"step": data["step"], "by": by}))
         facts.append((f"queued.{part}", "run.queued", {"start": data["start"], "part": part}))
@@ -378,7 +525,9 @@ class Intendant:
     def reject(self, approval: str, *, by: str = "api") -> Result:
         """Says no: nothing (further) runs, and what the run had published is undone."""
         request = self._request(approval)
-        self.journal.append(request.run, f"rejected.{request.seq}", "approval.rejected", {"by": by, "request": request.seq})
+        self.journal.append(
+            request.run, f"rejected.{request.seq}", "approval.rejected", {"by": by, "request": request.seq}
+        )
         for e in reversed(self.journal.events(request.run, kinds=["table.published"])):
             stamp = Stamp(request.run, f"undo {e.data['table']} {e.data['version']}")
             if self.lake.exists(e.data["table"]):
@@ -386,8 +535,16 @@ class Intendant:
                     self.lake.restore(e.data["table"], e.data["version"] - 1, stamp)
                 else:
                     self.lake.drop(e.data["table"], stamp)
-                self.journal.append(request.run, f"undo.{e.data['table']}.{e.data['version']}", "table.rolled_back",
-                                    {"table": e.data["table"], "undone": e.data["version"], "to": e.data["version"] - 1 if e.data["version"] else None})
+                self.journal.append(
+                    request.run,
+                    f"undo.{e.data['table']}.{e.data['version']}",
+                    "table.rolled_back",
+                    {
+                        "table": e.data["table"],
+                        "undone": e.data["version"],
+                        "to": e.data["version"] - 1 if e.data["version"] else None,
+                    },
+                )
         self.journal.append(request.run, f"finished.rejected.{request.seq}", "run.finished", {"status": "rolled_back"})
         return self.result(request.run)
 
@@ -426,5 +583,3 @@ def hash_of(plan: str) -> str:
 
 def _ms(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)
-
-

@@ -13,6 +13,7 @@ from intendant.types import Column, Json, Resource
 
 __all__ = ["Catalog", "Query", "Table"]
 
+
 @dataclass(frozen=True)
 class Table:
     """A table of the lake: its columns (types as DuckDB's), rows, version and settings."""
@@ -23,6 +24,7 @@ class Table:
     version: int = 0
     settings: Mapping[str, Json] = field(default_factory=dict)
 
+
 @dataclass(frozen=True)
 class Query:
     """A saved query of intendant.toml."""
@@ -31,6 +33,7 @@ class Query:
     sql: str
     runs_per_day: float | None = None
     avg_ms: float | None = None
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -51,10 +54,15 @@ class Catalog:
         if folded:
             return folded[0]
         if name in self.dropped:
-            raise UnknownName(f"table {name!r} was dropped", where=where,
-                              hint=f"`intendant rollback {name}` brings it back.", name=name)
-        raise UnknownName(f"there is no table {name!r}", where=where, name=name,
-                          hint=did_you_mean(name, self.tables, "table"))
+            raise UnknownName(
+                f"table {name!r} was dropped",
+                where=where,
+                hint=f"`intendant rollback {name}` brings it back.",
+                name=name,
+            )
+        raise UnknownName(
+            f"there is no table {name!r}", where=where, name=name, hint=did_you_mean(name, self.tables, "table")
+        )
 
     def has(self, name: str) -> bool:
         return any(t.lower() == name.lower() for t in self.tables)
@@ -73,13 +81,24 @@ class Catalog:
         if own and "." not in name:
             if len(own) == 1:
                 return own[0]
-            raise LanguageError(f"source {name!r} has several resources", where=where,
-                                hint="Say which: " + ", ".join(sorted(r.full for r in own)) + ".")
+            raise LanguageError(
+                f"source {name!r} has several resources",
+                where=where,
+                hint="Say which: " + ", ".join(sorted(r.full for r in own)) + ".",
+            )
         if own or name.partition(".")[0] in self.sources:
-            raise UnknownName(f"there is no resource {name!r}", where=where, name=name,
-                              hint=did_you_mean(name, [r.full for r in own], "resource in this source"))
-        raise UnknownName(f"there is no source {name.partition('.')[0]!r}", where=where, name=name,
-                          hint=did_you_mean(name.partition(".")[0], self.sources, "source"))
+            raise UnknownName(
+                f"there is no resource {name!r}",
+                where=where,
+                name=name,
+                hint=did_you_mean(name, [r.full for r in own], "resource in this source"),
+            )
+        raise UnknownName(
+            f"there is no source {name.partition('.')[0]!r}",
+            where=where,
+            name=name,
+            hint=did_you_mean(name.partition(".")[0], self.sources, "source"),
+        )
 
     def with_table(self, name: str, columns: tuple[Column, ...], **settings: Json) -> Catalog:
         """The catalog once a step has written this table."""
@@ -95,4 +114,3 @@ class Catalog:
     def staging_name(self, resource: Resource) -> str:
         """Where ingested data lands when no target is named."""
         return f"staging.{resource.name}"
-

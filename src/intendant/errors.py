@@ -1,31 +1,31 @@
 """Everything that can go wrong, as one tree; an error says what, where and the mend.
 
-    IntendantError                 code, message, where, hint; `retry` says whether trying again may help
-      UsageError                   the caller's words are off (exit status 2)
-        WorkspaceError             intendant.toml or the folder is not as it must be
-      LanguageError                a text is not a sentence of the intent language
-        UnknownName                a table, column, source ... that isn't there; carries the nearest names
-        TypeMismatch               an expression or a rule that the column's type doesn't admit
-      SourceError                  a source could not be read
-        SourceUnreachable          no connection, time-out, 5xx           (retry)
-        SourceOverloaded           429 or 503; `retry_after` in seconds   (retry)
-        SourceRefused              401, 403, 404: asking again won't help
-        SourceDamaged              what came is not what it claims to be
-        SourceLoop                 the same page came again
-        SourceTooLarge             a page or a load above its cap
-      LakeError                    a table could not be read or written
-        Conflict                   another writer was first               (retry)
-        Damaged                    a file of the lake or of the state is broken
-        DiskFull                   no space left                          (retry, once there is space)
-      EngineError                  the engine refused a statement that we built
-      GateStop                     the quality gate stopped a publish
-      PolicyError                  not allowed here
-        SqlRefused                 the statement isn't read-only SQL on catalogued tables
-        PathRefused                a path outside the workspace
-        VolumeGuard                the load would empty or shrink the table too far
-        ApprovalInvalid            the approval is not for this plan, or was used
-      ModelError                   the model is missing or does not answer
-      Busy                         another process owns the execution     (retry)
+IntendantError                 code, message, where, hint; `retry` says whether trying again may help
+  UsageError                   the caller's words are off (exit status 2)
+    WorkspaceError             intendant.toml or the folder is not as it must be
+  LanguageError                a text is not a sentence of the intent language
+    UnknownName                a table, column, source ... that isn't there; carries the nearest names
+    TypeMismatch               an expression or a rule that the column's type doesn't admit
+  SourceError                  a source could not be read
+    SourceUnreachable          no connection, time-out, 5xx           (retry)
+    SourceOverloaded           429 or 503; `retry_after` in seconds   (retry)
+    SourceRefused              401, 403, 404: asking again won't help
+    SourceDamaged              what came is not what it claims to be
+    SourceLoop                 the same page came again
+    SourceTooLarge             a page or a load above its cap
+  LakeError                    a table could not be read or written
+    Conflict                   another writer was first               (retry)
+    Damaged                    a file of the lake or of the state is broken
+    DiskFull                   no space left                          (retry, once there is space)
+  EngineError                  the engine refused a statement that we built
+  GateStop                     the quality gate stopped a publish
+  PolicyError                  not allowed here
+    SqlRefused                 the statement isn't read-only SQL on catalogued tables
+    PathRefused                a path outside the workspace
+    VolumeGuard                the load would empty or shrink the table too far
+    ApprovalInvalid            the approval is not for this plan, or was used
+  ModelError                   the model is missing or does not answer
+  Busy                         another process owns the execution     (retry)
 """
 
 from __future__ import annotations
@@ -36,10 +36,33 @@ from typing import ClassVar
 from rapidfuzz import process
 
 __all__ = [
-    "ApprovalInvalid", "Busy", "Conflict", "Damaged", "DiskFull", "EngineError", "GateStop", "IntendantError",
-    "LakeError", "LanguageError", "ModelError", "PathRefused", "PolicyError", "SourceDamaged", "SourceError",
-    "SourceLoop", "SourceOverloaded", "SourceRefused", "SourceTooLarge", "SourceUnreachable", "SqlRefused",
-    "TypeMismatch", "UnknownName", "UsageError", "VolumeGuard", "WorkspaceError", "did_you_mean",
+    "ApprovalInvalid",
+    "Busy",
+    "Conflict",
+    "Damaged",
+    "DiskFull",
+    "EngineError",
+    "GateStop",
+    "IntendantError",
+    "LakeError",
+    "LanguageError",
+    "ModelError",
+    "PathRefused",
+    "PolicyError",
+    "SourceDamaged",
+    "SourceError",
+    "SourceLoop",
+    "SourceOverloaded",
+    "SourceRefused",
+    "SourceTooLarge",
+    "SourceUnreachable",
+    "SqlRefused",
+    "TypeMismatch",
+    "UnknownName",
+    "UsageError",
+    "VolumeGuard",
+    "WorkspaceError",
+    "did_you_mean",
 ]
 
 

@@ -24,10 +24,29 @@ if TYPE_CHECKING:
 
     from intendant.app import Intendant
 
-__all__ = ["AgenticDataOrchestrator", "DataIngestionAgent", "DataQualityAgent", "InfrastructureOptimizationAgent", "LightweightLLMAgent",
-           "StorageAgent", "TransformationAgent"]
+__all__ = [
+    "AgenticDataOrchestrator",
+    "DataIngestionAgent",
+    "DataQualityAgent",
+    "InfrastructureOptimizationAgent",
+    "LightweightLLMAgent",
+    "StorageAgent",
+    "TransformationAgent",
+]
 
-COLUMNS = ("id", "at", "strategy", "severity", "priority", "completeness", "consistency", "cpu_usage", "memory_usage", "measured", "ms")
+COLUMNS = (
+    "id",
+    "at",
+    "strategy",
+    "severity",
+    "priority",
+    "completeness",
+    "consistency",
+    "cpu_usage",
+    "memory_usage",
+    "measured",
+    "ms",
+)
 
 
 class AgenticDataOrchestrator:
@@ -46,12 +65,21 @@ class AgenticDataOrchestrator:
         thresholds = self.app.workspace.thresholds if self.app else Thresholds()
         out = advise(config, thresholds, self.app)
         quality, load = out["quality"], out["optimization"]
-        self.runs.append({
-            "id": out["id"], "at": datetime.now(UTC).isoformat(timespec="seconds"), "strategy": out["strategy"], "severity": out["severity"],
-            "priority": out["priority"], "completeness": quality["completeness"], "consistency": quality["consistency"],
-            "cpu_usage": load["cpu_usage"], "memory_usage": load["memory_usage"], "measured": out["measured"],
-            "ms": round((time.perf_counter() - started) * 1000, 1),
-        })
+        self.runs.append(
+            {
+                "id": out["id"],
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "strategy": out["strategy"],
+                "severity": out["severity"],
+                "priority": out["priority"],
+                "completeness": quality["completeness"],
+                "consistency": quality["consistency"],
+                "cpu_usage": load["cpu_usage"],
+                "memory_usage": load["memory_usage"],
+                "measured": out["measured"],
+                "ms": round((time.perf_counter() - started) * 1000, 1),
+            }
+        )
         return out
 
     def generate_summary_report(self) -> pd.DataFrame:

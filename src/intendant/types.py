@@ -11,8 +11,26 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 __all__ = [
-    "Choice", "Column", "Event", "Finding", "Json", "OnFailure", "Output", "Plan", "Proposal", "Question",
-    "ReadRequest", "Resource", "Result", "Rule", "Severity", "Snapshot", "Stamp", "Status", "Step", "split_table",
+    "Choice",
+    "Column",
+    "Event",
+    "Finding",
+    "Json",
+    "OnFailure",
+    "Output",
+    "Plan",
+    "Proposal",
+    "Question",
+    "ReadRequest",
+    "Resource",
+    "Result",
+    "Rule",
+    "Severity",
+    "Snapshot",
+    "Stamp",
+    "Status",
+    "Step",
+    "split_table",
 ]
 
 Json: TypeAlias = Any  # what json.loads can return

@@ -106,7 +106,9 @@ class Workspace:
             if not (folder / FILE).exists():
                 (folder / FILE).write_text(TEMPLATE, encoding="utf-8")
         except OSError as e:
-            raise UsageError(f"{str(folder)!r} can't be made a workspace: {e.strerror}", hint="Choose another folder.") from None
+            raise UsageError(
+                f"{str(folder)!r} can't be made a workspace: {e.strerror}", hint="Choose another folder."
+            ) from None
         return cls.open(folder)
 
     @classmethod
@@ -114,17 +116,23 @@ class Workspace:
         """Reads intendant.toml. Raises WorkspaceError that names the line or the key and the mend."""
         path = folder / FILE
         if not path.is_file():
-            raise WorkspaceError(f"{str(folder)!r} is no workspace: it has no {FILE}", hint=f"Make one: `intendant init {folder}`.")
+            raise WorkspaceError(
+                f"{str(folder)!r} is no workspace: it has no {FILE}", hint=f"Make one: `intendant init {folder}`."
+            )
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as e:
             raise WorkspaceError(f"{FILE} can't be read: {e}", where=str(path), hint="Mend that line.") from None
         except UnicodeDecodeError as e:
-            raise WorkspaceError(f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8.") from None
+            raise WorkspaceError(
+                f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8."
+            ) from None
         known = {f.name for f in fields(cls)} - {"root"}
         for key in data:
             if key not in known:
-                raise WorkspaceError(f"unknown section [{key}]", where=str(path), hint=did_you_mean(key, known, "section"))
+                raise WorkspaceError(
+                    f"unknown section [{key}]", where=str(path), hint=did_you_mean(key, known, "section")
+                )
         (folder / ".intendant").mkdir(exist_ok=True)
         return cls(
             root=folder.resolve(),
@@ -149,8 +157,11 @@ class Workspace:
         """A path inside the workspace, links resolved. Raises PathRefused for any other and for the state folder."""
         full = (self.root / path).resolve()
         if "\0" in path or not full.is_relative_to(self.root) or full.is_relative_to(self.state.resolve()):
-            raise PathRefused(f"{path!r} is outside of what the workspace may write", where=str(self.root),
-                              hint="Use a path inside the workspace, such as 'out/file.parquet'.")
+            raise PathRefused(
+                f"{path!r} is outside of what the workspace may write",
+                where=str(self.root),
+                hint="Use a path inside the workspace, such as 'out/file.parquet'.",
+            )
         return full
 
     def pipelines(self) -> dict[str, Path]:
@@ -167,16 +178,26 @@ def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
     out = {}
     for key, value in values.items():
         if not hasattr(defaults, key):
-            raise WorkspaceError(f"unknown key {key!r} in [{name}]", where=str(path),
-                                 hint=did_you_mean(key, [f.name for f in fields(cls)], "key"))
+            raise WorkspaceError(
+                f"unknown key {key!r} in [{name}]",
+                where=str(path),
+                hint=did_you_mean(key, [f.name for f in fields(cls)], "key"),
+            )
         wanted = type(getattr(defaults, key))
-        if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)) or isinstance(value, bool) != (wanted is bool):
+        if (
+            (not isinstance(value, wanted)
+            and not (wanted is float and isinstance(value, int)))
+            or isinstance(value, bool) != (wanted is bool)
+        ):
             raise WorkspaceError(f"{name}.{key} is {value!r}", where=str(path), hint=f"It must be a {_word(wanted)}.")
         out[key] = wanted(value)
     made = cls(**out)
     if cls is Policy and made.on_failure not in ("rollback", "quarantine", "review", "warn"):
-        raise WorkspaceError(f"policy.on_failure is {made.on_failure!r}", where=str(path),
-                             hint="It is rollback, quarantine, review or warn.")
+        raise WorkspaceError(
+            f"policy.on_failure is {made.on_failure!r}",
+            where=str(path),
+            hint="It is rollback, quarantine, review or warn.",
+        )
     return made
 
 
@@ -186,25 +207,35 @@ def _word(kind: type) -> str:
 
 def _sources(data: Any, path: Path) -> dict[str, Mapping[str, Json]]:
     if not isinstance(data, Mapping):
-        raise WorkspaceError("'sources' must be sections", where=str(path), hint="Write [sources.NAME] and its keys below.")
+        raise WorkspaceError(
+            "'sources' must be sections", where=str(path), hint="Write [sources.NAME] and its keys below."
+        )
     for name, config in data.items():
         if not isinstance(config, Mapping):
-            raise WorkspaceError(f"sources.{name} is {config!r}", where=str(path), hint=f"Write [sources.{name}] and its keys below.")
+            raise WorkspaceError(
+                f"sources.{name} is {config!r}", where=str(path), hint=f"Write [sources.{name}] and its keys below."
+            )
         if "." in name or not name.strip():
-            raise WorkspaceError(f"source name {name!r} can't be used", where=str(path), hint="Use a name without dots.")
+            raise WorkspaceError(
+                f"source name {name!r} can't be used", where=str(path), hint="Use a name without dots."
+            )
         if "kind" not in config:
-            raise WorkspaceError(f"source {name!r} has no kind", where=str(path), hint='Add kind = "rest", "files", "sql" or "kafka".')
+            raise WorkspaceError(
+                f"source {name!r} has no kind", where=str(path), hint='Add kind = "rest", "files", "sql" or "kafka".'
+            )
     return {str(n): dict(c) for n, c in data.items()}
 
 
 def _queries(data: Any, path: Path) -> dict[str, Query]:
     out = {}
-    for name, q in (data.items() if isinstance(data, Mapping) else ()):
+    for name, q in data.items() if isinstance(data, Mapping) else ():
         if not isinstance(q, Mapping) or not isinstance(q.get("sql"), str):
             raise WorkspaceError(f"query {name!r} has no sql", where=str(path), hint='Add sql = "SELECT ...".')
         for key in ("runs_per_day", "avg_ms"):
             if q.get(key) is not None and not isinstance(q[key], int | float):
-                raise WorkspaceError(f"queries.{name}.{key} is {q[key]!r}", where=str(path), hint="It must be a number.")
+                raise WorkspaceError(
+                    f"queries.{name}.{key} is {q[key]!r}", where=str(path), hint="It must be a number."
+                )
         out[str(name)] = Query(str(name), q["sql"], q.get("runs_per_day"), q.get("avg_ms"))
     return out
 
@@ -224,8 +255,12 @@ def _secret(name: str, where: str) -> str:
         service, _, user = name.removeprefix("keyring:").partition("/")
         found = keyring.get_password(service, user)
         if found is None:
-            raise WorkspaceError(f"the keyring has no {service!r}/{user!r}", where=where, hint=f"`keyring set {service} {user}`.")
+            raise WorkspaceError(
+                f"the keyring has no {service!r}/{user!r}", where=where, hint=f"`keyring set {service} {user}`."
+            )
         return str(found)
     if name not in os.environ:
-        raise WorkspaceError(f"the environment variable {name} is not set", where=where, hint=f"`export {name}=...` and try again.")
+        raise WorkspaceError(
+            f"the environment variable {name} is not set", where=where, hint=f"`export {name}=...` and try again."
+        )
     return os.environ[name]

@@ -36,8 +36,11 @@ class Archive(TableAction):
         if args.get("column"):
             column = find_column(args["column"], table.columns, place(step))
             if kind_of_type(column.type) != "time":
-                raise TypeMismatch(f"`older than` needs a date or time; {column.name!r} is {column.type}", where=place(step),
-                                   hint="Name a date column, or use `archive ... where`.")
+                raise TypeMismatch(
+                    f"`older than` needs a date or time; {column.name!r} is {column.type}",
+                    where=place(step),
+                    hint="Name a date column, or use `archive ... where`.",
+                )
             args["column"] = column.name
         else:
             Compiler(table.columns, place(step)).condition(parse_expression(args["where"]))
@@ -69,7 +72,12 @@ class Archive(TableAction):
         snapshots = context.snapshots([table])
         leaves = self.condition(step, context.catalog)
         base = exp.Select(expressions=[column_sql(c.name) for c in snapshots[table].columns]).from_(table_sql(table))
-        folder = context.workspace.state / "archive" / table.replace("/", "%2F") / f"{context.stamp.run}-{context.stamp.step}"
+        folder = (
+            context.workspace.state
+            / "archive"
+            / table.replace("/", "%2F")
+            / f"{context.stamp.run}-{context.stamp.step}"
+        )
         with context.engine.session(snapshots) as con:
             moved = files.export(con, sql_text(base.where(leaves)), folder / "rows.parquet")
         kept = base.where(exp.Not(this=exp.Coalesce(this=exp.paren(leaves), expressions=[exp.false()])))
@@ -78,5 +86,11 @@ class Archive(TableAction):
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         where = str(folder.relative_to(context.workspace.root))
         settings = context.catalog.table(table).settings
-        return Staged(table, "replace", (), tuple(settings.get("partition_by", ())), tuple(settings.get("sort_by", ())),
-                      {"archived": moved, "archive": where, "shrinks": True, "inputs": {table: snapshots[table].version}})
+        return Staged(
+            table,
+            "replace",
+            (),
+            tuple(settings.get("partition_by", ())),
+            tuple(settings.get("sort_by", ())),
+            {"archived": moved, "archive": where, "shrinks": True, "inputs": {table: snapshots[table].version}},
+        )

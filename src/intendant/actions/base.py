@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from intendant.catalog import Catalog
 from intendant.language.plans import print_step
 from intendant.operators._compile import Typing
-from intendant.types import Column, Json, Snapshot, Stamp, Step
+from intendant.types import Json, Snapshot, Stamp, Step
 
 if TYPE_CHECKING:
     from intendant.engines.duckdb import DuckDB
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from intendant.sources.base import Source
     from intendant.workspace import Workspace
 
-__all__ = ["Action", "Context", "Effect", "Footprint", "Staged", "TableAction"]
+__all__ = ["Action", "Context", "Effect", "Footprint", "Mode", "Staged", "TableAction"]
+
+
+Mode = Literal["replace", "append", "upsert"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Staged:
     """What a TableAction left in the stage: how it is to be published, and facts for events."""
 
     table: str
-    mode: Literal["replace", "append", "upsert"]
+    mode: Mode
     keys: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
     sort_by: tuple[str, ...] = ()

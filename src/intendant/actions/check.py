@@ -52,12 +52,27 @@ class Check(Effect):
         report = checks.report(context.engine, table, snapshot, [*broken, *detected])
         on_failure = step.get("on_failure") or context.workspace.policy.on_failure
         facts: dict[str, Json] = {
-            "findings": [f.as_dict() for f in (*broken, *detected)], "rules": [r.as_dict() for r in rules], "table": table,
-            "completeness": round(report.completeness, 2), "consistency": round(report.consistency, 2),
-            "severity": report.severity, "rows": snapshot.rows, "on_failure": on_failure,
+            "findings": [f.as_dict() for f in (*broken, *detected)],
+            "rules": [r.as_dict() for r in rules],
+            "table": table,
+            "completeness": round(report.completeness, 2),
+            "consistency": round(report.consistency, 2),
+            "severity": report.severity,
+            "rows": snapshot.rows,
+            "on_failure": on_failure,
         }
-        facts["events"] = [["quality.failed" if broken else "quality.passed", {"table": table, "rules": facts["rules"],
-                            "severity": report.severity, "on_failure": on_failure, "broken": [f.as_dict() for f in broken]}]]
+        facts["events"] = [
+            [
+                "quality.failed" if broken else "quality.passed",
+                {
+                    "table": table,
+                    "rules": facts["rules"],
+                    "severity": report.severity,
+                    "on_failure": on_failure,
+                    "broken": [f.as_dict() for f in broken],
+                },
+            ]
+        ]
         asked = declared or step.get("on_failure")
         failing = broken if declared else [*broken, *(f for f in detected if f.where and f.severity != "LOW")]
         return self.verdict(step, facts, failing if asked else broken, on_failure, snapshot, others, context)
@@ -71,26 +86,40 @@ class Check(Effect):
         merged = [*(r for r in stored if r not in declared), *declared]
         if declared or step.get("on_failure"):
             settings["rules"] = [r.as_dict() for r in merged]
-            settings["on_failure"] = step.get("on_failure") or settings.get("on_failure") or context.workspace.policy.on_failure
+            settings["on_failure"] = (
+                step.get("on_failure") or settings.get("on_failure") or context.workspace.policy.on_failure
+            )
             context.lake.set_settings(step.args["table"], settings, context.stamp)
         return merged
 
-    def verdict(self, step: Step, facts: dict[str, Json], failing: list[Finding], on_failure: str, snapshot: Snapshot,
-                others: dict[str, Snapshot], context: Context) -> dict[str, Json]:
+    def verdict(
+        self,
+        step: Step,
+        facts: dict[str, Json],
+        failing: list[Finding],
+        on_failure: str,
+        snapshot: Snapshot,
+        others: dict[str, Snapshot],
+        context: Context,
+    ) -> dict[str, Json]:
         if not failing:
             return {**facts, "verdict": "passed"}
         if on_failure == "quarantine":
             return {**facts, **self.quarantine(step, failing, snapshot, others, context)}
         return {**facts, "verdict": {"rollback": "failed", "review": "review"}.get(on_failure, "warned")}
 
-    def quarantine(self, step: Step, failing: list[Finding], snapshot: Snapshot, others: dict[str, Snapshot],
-                   context: Context) -> dict[str, Json]:
+    def quarantine(
+        self, step: Step, failing: list[Finding], snapshot: Snapshot, others: dict[str, Snapshot], context: Context
+    ) -> dict[str, Json]:
         """Moves the bad rows of the table to its quarantine: one commit there, then one here, both stamped."""
         table, lake, stamp = step.args["table"], context.lake, context.stamp
         predicates = [(reason(f), f.where) for f in failing if f.where]
         if not predicates:
-            raise TypeMismatch(f"the rule is about {table!r} as a whole: there are no rows to set aside", where=place(step),
-                               hint="Use `on failure rollback`, `review` or `warn`.")
+            raise TypeMismatch(
+                f"the rule is about {table!r} as a whole: there are no rows to set aside",
+                where=place(step),
+                hint="Use `on failure rollback`, `review` or `warn`.",
+            )
         name = f"quarantine.{table}"
         good_sql, bad_sql = split_sql(table, snapshot.columns, predicates)
         tables = {**others, table: snapshot}
@@ -107,9 +136,17 @@ class Check(Effect):
         good.add_sql(context.engine, good_sql, tables)
         done = lake.publish(good, "replace", operation="check")
         output = {"table": table, "version": done.version, "rows_written": done.rows, "rows_quarantined": rows}
-        event = {"table": table, "version": done.version, "rows": done.rows, "total_rows": done.rows, "rows_quarantined": rows,
-                 "mode": "replace", "inputs": {table: snapshot.version}, "bytes": done.bytes,
-                 "columns": {c.name: [f"{table}.{c.name}"] for c in snapshot.columns}}
+        event = {
+            "table": table,
+            "version": done.version,
+            "rows": done.rows,
+            "total_rows": done.rows,
+            "rows_quarantined": rows,
+            "mode": "replace",
+            "inputs": {table: snapshot.version},
+            "bytes": done.bytes,
+            "columns": {c.name: [f"{table}.{c.name}"] for c in snapshot.columns},
+        }
         return {"verdict": "quarantined", "outputs": [output], "events": [["table.published", event]]}
 
 

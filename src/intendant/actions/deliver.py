@@ -25,10 +25,15 @@ class Deliver(Effect):
         table = catalog.table(step.args["table"], where)
         source, dot, name = str(step.args["resource"]).partition(".")
         if source not in catalog.sources:
-            raise UnknownName(f"there is no source {source!r}", where=where, hint=did_you_mean(source, catalog.sources, "source"))
+            raise UnknownName(
+                f"there is no source {source!r}", where=where, hint=did_you_mean(source, catalog.sources, "source")
+            )
         if catalog.sources[source] != "sql":
-            raise LanguageError(f"source {source!r} is {catalog.sources[source]}, not a database", where=where,
-                                hint="Deliver to a source of kind sql; files are written by `export`.")
+            raise LanguageError(
+                f"source {source!r} is {catalog.sources[source]}, not a database",
+                where=where,
+                hint="Deliver to a source of kind sql; files are written by `export`.",
+            )
         if not dot or not name:
             raise LanguageError("which table of the database?", where=where, hint=f"Write `to {source}.TABLE`.")
         for key in step.get("keys") or ():
@@ -55,4 +60,6 @@ class Deliver(Effect):
         batches = context.engine.arrow(sql_text(chosen(step, context.catalog)), context.snapshots([step.args["table"]]))
         tables = (pa.Table.from_batches([b]) for b in batches)
         rows = sink.deliver(url, name, tables, "upsert" if keys else step.args["mode"], keys)
-        return {"events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]}
+        return {
+            "events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]
+        }

@@ -31,8 +31,11 @@ class Export(Effect):
         if step.get("where"):
             Compiler(table.columns, place(step)).condition(parse_expression(step.args["where"]))
         if not str(step.args["path"]).lower().endswith(SUFFIXES):
-            raise UsageError(f"{step.args['path']!r} has no ending that says its format", where=place(step),
-                             hint=f"Use one of {', '.join(SUFFIXES)}.")
+            raise UsageError(
+                f"{step.args['path']!r} has no ending that says its format",
+                where=place(step),
+                hint=f"Use one of {', '.join(SUFFIXES)}.",
+            )
         return Step(self.verb, dict(step.args, table=table.name))
 
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:

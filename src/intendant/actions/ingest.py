@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intendant.actions.base import Context, Footprint, Staged, TableAction, place
+from intendant.actions.base import Context, Footprint, Mode, Staged, TableAction, place
 from intendant.catalog import Catalog
 from intendant.errors import LanguageError, UnknownName
 from intendant.language.expression import parse_expression
@@ -26,9 +26,11 @@ SHAPING = ("order", "count", "cursor", "where", "columns")
 
 class Ingest(TableAction):
     verb = "ingest"
-    form = ("ingest <resource:resource> [(latest|oldest):order <count:int> [by <by:column>] | first <count:int>]"
-            " [new rows by <cursor:column>] [where <where:expr>] [columns <columns:columns>]"
-            " [(append|replace):mode | upsert on <keys:key>] [into <target:table>]")
+    form = (
+        "ingest <resource:resource> [(latest|oldest):order <count:int> [by <by:column>] | first <count:int>]"
+        " [new rows by <cursor:column>] [where <where:expr>] [columns <columns:columns>]"
+        " [(append|replace):mode | upsert on <keys:key>] [into <target:table>]"
+    )
     agent = "ingestion"
     summary = "Bring rows of a source's resource into a table (staging.<resource> when none is named)."
     example = "ingest sales_api.orders latest 10000 by created_at into staging.orders"
@@ -88,8 +90,10 @@ class Ingest(TableAction):
         else:
             _fill(stage, batches, context)
         keys = tuple(step.get("keys") or ())
-        mode = "upsert" if keys else step.args["mode"]
-        return Staged(stage.table, mode, keys, facts={"resource": resource.full, "rejected": rejected, "mixed": sorted(mixed)})
+        mode: Mode = "upsert" if keys else step.args["mode"]
+        return Staged(
+            stage.table, mode, keys, facts={"resource": resource.full, "rejected": rejected, "mixed": sorted(mixed)}
+        )
 
     def request(self, step: Step, resource: Resource, context: Context) -> ReadRequest:
         after = None
@@ -97,8 +101,14 @@ class Ingest(TableAction):
             value = _reached(step.args["cursor"], self.target(step), context)
             after = (step.args["cursor"], value) if value is not None else None
         whole = step.get("where") or step.get("cursor")
-        return ReadRequest(resource.name, None if whole else step.get("count"), step.get("order"), step.get("by"), after,
-                           None if step.get("where") else step.get("columns"))
+        return ReadRequest(
+            resource.name,
+            None if whole else step.get("count"),
+            step.get("order"),
+            step.get("by"),
+            after,
+            None if step.get("where") else step.get("columns"),
+        )
 
     def shape(self, step: Step, request: ReadRequest, raw: Stage, stage: Stage, context: Context) -> None:
         """Applies exactly what was asked to whatever the source gave."""
@@ -110,7 +120,9 @@ class Ingest(TableAction):
         query = exp.Select(expressions=[column_sql(c.name) for c in shown]).from_(table_sql("staging.raw"))
         if request.after:
             column = find_column(request.after[0], columns, where)
-            bound = exp.cast(exp.Literal.string(str(request.after[1])), exp.DataType.build(column.type, dialect="duckdb"))
+            bound = exp.cast(
+                exp.Literal.string(str(request.after[1])), exp.DataType.build(column.type, dialect="duckdb")
+            )
             query = query.where(exp.GT(this=column_sql(column.name), expression=bound))
         if step.get("where"):
             query = query.where(Compiler(columns, where).condition(parse_expression(step.args["where"])))
@@ -170,12 +182,18 @@ def _cursor_column(cursor: str, columns: tuple[Column, ...], target: str) -> str
     try:
         return find_column(cursor, columns).name
     except UnknownName as e:
-        raise UnknownName(f"table {target!r} has no column {cursor!r} to go on from", hint="Load it whole once: leave `new rows` out.") from e
+        raise UnknownName(
+            f"table {target!r} has no column {cursor!r} to go on from", hint="Load it whole once: leave `new rows` out."
+        ) from e
 
 
 def _only_time(resource: Resource, step: Step) -> str:
     times = [c.name for c in resource.columns if c.type.upper().startswith(("TIMESTAMP", "DATE"))]
     if len(times) == 1:
         return times[0]
-    said = f"It has: {', '.join(times)}." if times else f"Say it: `{step.args['order']} {step.args['count']} by COLUMN`."
-    raise LanguageError(f"which column says what is {step.args['order']} in {resource.full}?", where=place(step), hint=said)
+    said = (
+        f"It has: {', '.join(times)}." if times else f"Say it: `{step.args['order']} {step.args['count']} by COLUMN`."
+    )
+    raise LanguageError(
+        f"which column says what is {step.args['order']} in {resource.full}?", where=place(step), hint=said
+    )

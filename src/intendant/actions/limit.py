@@ -27,7 +27,9 @@ class Limit(Effect):
         if "." in name:
             name = catalog.resource(name, place(step)).full
         elif name not in catalog.sources:
-            raise UnknownName(f"there is no source {name!r}", where=place(step), hint=did_you_mean(name, catalog.sources, "source"))
+            raise UnknownName(
+                f"there is no source {name!r}", where=place(step), hint=did_you_mean(name, catalog.sources, "source")
+            )
         return Step(self.verb, dict(step.args, resource=name))
 
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:
@@ -40,7 +42,7 @@ class Limit(Effect):
 
 
 def parsed_rate(rate: str) -> tuple[str, int, int]:
-    """"1000 rows per 5 minutes" to ("rows", 1000, 300)."""
+    """ "1000 rows per 5 minutes" to ("rows", 1000, 300)."""
     n, what, _, *rest = rate.split()
     times, unit = (int(rest[0]), rest[1]) if len(rest) == 2 else (1, rest[0])
     return what, int(n), times * SECONDS[unit.rstrip("s")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import Counter
+from collections import defaultdict
 
 from sqlglot import exp, parse_one
 
@@ -39,8 +39,11 @@ class Optimize(Effect):
         where, args = place(step), dict(step.args)
         if args.get("query"):
             if args["query"] not in catalog.queries:
-                raise UnknownName(f"there is no saved query {args['query']!r}", where=where,
-                                  hint=did_you_mean(args["query"], catalog.queries, "query"))
+                raise UnknownName(
+                    f"there is no saved query {args['query']!r}",
+                    where=where,
+                    hint=did_you_mean(args["query"], catalog.queries, "query"),
+                )
             table = catalog.table(main_table(catalog.queries[args["query"]].sql, catalog), where)
         else:
             table = catalog.table(args["table"], where)
@@ -63,11 +66,23 @@ class Optimize(Effect):
         advisor = next(a for a in advisors() if a.goal == step.args["goal"])
         advice = advisor.propose(snapshot, snapshot.columns, workload)
         if advice is None:
-            raise LakeError(f"nothing to optimise {table!r} by", where=place(step), hint="Name the columns: `optimize T by COLUMN`.")
+            raise LakeError(
+                f"nothing to optimise {table!r} by", where=place(step), hint="Name the columns: `optimize T by COLUMN`."
+            )
         if advice.action == "compact":
             after = context.lake.compact(table, context.stamp)
-            return self.report(table, context, {"kept": True, "why": advice.why, "bytes_before": snapshot.bytes, "bytes_after": after.bytes,
-                                                "files_before": len(snapshot.files), "files_after": len(after.files)})
+            return self.report(
+                table,
+                context,
+                {
+                    "kept": True,
+                    "why": advice.why,
+                    "bytes_before": snapshot.bytes,
+                    "bytes_after": after.bytes,
+                    "files_before": len(snapshot.files),
+                    "files_after": len(after.files),
+                },
+            )
         return self.sort(step, table, snapshot, advice, context)
 
     def sort(self, step: Step, table: str, snapshot: Snapshot, advice: Advice, context: Context) -> dict[str, Json]:
@@ -77,13 +92,25 @@ class Optimize(Effect):
         shown = ", ".join(quoted(c.name) for c in snapshot.columns)
         stage.add_sql(context.engine, f"SELECT {shown} FROM {table_sql(table).sql('duckdb')}", {table: snapshot})
         settings = context.lake.settings(table)
-        after = context.lake.publish(stage, "replace", partition_by=tuple(settings.get("partition_by", ())), sort_by=advice.columns,
-                                     operation="optimize")
+        after = context.lake.publish(
+            stage,
+            "replace",
+            partition_by=tuple(settings.get("partition_by", ())),
+            sort_by=advice.columns,
+            operation="optimize",
+        )
         before_ms, after_ms = self.measured(queries, table, snapshot, after, context)
         gain = 1 - after_ms / before_ms if before_ms else 0.0
         kept = gain > LEAST_GAIN if snapshot.rows >= MEASURABLE_ROWS else gain > -NOISE
-        facts = {"kept": kept, "why": advice.why, "columns": list(advice.columns), "before_ms": round(before_ms, 3),
-                 "after_ms": round(after_ms, 3), "queries": queries, "measurable": snapshot.rows >= MEASURABLE_ROWS}
+        facts = {
+            "kept": kept,
+            "why": advice.why,
+            "columns": list(advice.columns),
+            "before_ms": round(before_ms, 3),
+            "after_ms": round(after_ms, 3),
+            "queries": queries,
+            "measurable": snapshot.rows >= MEASURABLE_ROWS,
+        }
         if kept:
             context.lake.set_settings(table, {**settings, "sort_by": list(advice.columns)}, context.stamp)
         else:
@@ -101,7 +128,7 @@ class Optimize(Effect):
         if step.get("columns"):
             return Workload({c: float(len(step.args["columns"]) - i) for i, c in enumerate(step.args["columns"])})
         known = {c.name.lower(): c.name for c in context.lake.snapshot(table).columns}
-        weights: Counter[str] = Counter()
+        weights: dict[str, float] = defaultdict(float)
         for q in context.catalog.queries.values():
             if step.get("query") in (None, q.name) and table in tables_in(q.sql, context.catalog):
                 for column in filtered_columns(q.sql):
@@ -116,16 +143,23 @@ class Optimize(Effect):
 
     def queries(self, step: Step, table: str, snapshot: Snapshot, advice: Advice, context: Context) -> list[str]:
         """What to measure: the saved queries over the table, else a look-up of a middle value of the first column."""
-        saved = [q.sql for q in context.catalog.queries.values()
-                 if step.get("query") in (None, q.name) and tables_in(q.sql, context.catalog) == {table}]
+        saved = [
+            q.sql
+            for q in context.catalog.queries.values()
+            if step.get("query") in (None, q.name) and tables_in(q.sql, context.catalog) == {table}
+        ]
         if saved:
             return [checked(sql, context.catalog.tables)[0] for sql in saved[:5]]
         column, source = quoted(advice.columns[0]), table_sql(table).sql("duckdb")
-        middle = context.engine.rows(f"SELECT CAST(quantile_disc({column}, 0.5) AS VARCHAR) FROM {source}", {table: snapshot})[1][0][0]
+        middle = context.engine.rows(
+            f"SELECT CAST(quantile_disc({column}, 0.5) AS VARCHAR) FROM {source}", {table: snapshot}
+        )[1][0][0]
         kind = next(c.type for c in snapshot.columns if c.name == advice.columns[0])
         return [f"SELECT count(*), max({column}) FROM {source} WHERE {column} = CAST({text(str(middle))} AS {kind})"]
 
-    def measured(self, queries: list[str], table: str, old: Snapshot, new: Snapshot, context: Context) -> tuple[float, float]:
+    def measured(
+        self, queries: list[str], table: str, old: Snapshot, new: Snapshot, context: Context
+    ) -> tuple[float, float]:
         """Median milliseconds of all queries on the old and the new version, measured in turns."""
         times: dict[int, list[float]] = {0: [], 1: []}
         with context.engine.session({table: old}) as before, context.engine.session({table: new}) as after:

@@ -33,18 +33,28 @@ class Provision(TableAction):
         table = catalog.table(step.args["table"], where)
         target = str(step.args["target"])
         if target.lower() == table.name.lower():
-            raise LanguageError(f"{target!r} can't be provisioned from itself", where=where, hint="Give the new table a name of its own.")
+            raise LanguageError(
+                f"{target!r} can't be provisioned from itself",
+                where=where,
+                hint="Give the new table a name of its own.",
+            )
         if catalog.has(target):
             target = catalog.table(target).name
         for part in step.get("partition") or ():
             column = find_column(columns_of(parse_expression(part))[0].name, table.columns, where)
             if "(" in part and kind_of_type(column.type) != "time":
-                raise LanguageError(f"{part} needs a date or time; {column.name!r} is {column.type}", where=where,
-                                    hint=f"Partition by {column.name} itself.")
+                raise LanguageError(
+                    f"{part} needs a date or time; {column.name!r} is {column.type}",
+                    where=where,
+                    hint=f"Partition by {column.name} itself.",
+                )
         sort = tuple(find_column(c, table.columns, where).name for c in step.get("sort") or ())
         if not sort and not step.get("partition"):
             sort = default_sort(table.columns)
-        return Step(self.verb, {k: v for k, v in dict(step.args, table=table.name, target=target, sort=sort or None).items() if v})
+        return Step(
+            self.verb,
+            {k: v for k, v in dict(step.args, table=table.name, target=target, sort=sort or None).items() if v},
+        )
 
     def target(self, step: Step) -> str:
         return str(step.args["target"])
@@ -70,8 +80,14 @@ class Provision(TableAction):
         if sort:
             query = query.order_by(*(exp.Ordered(this=column_sql(c), nulls_first=False) for c in sort))
         stage.add_sql(context.engine, sql_text(query), snapshots)
-        return Staged(stage.table, "replace", (), tuple(step.get("partition") or ()), sort,
-                      {"inputs": {table: snapshots[table].version}})
+        return Staged(
+            stage.table,
+            "replace",
+            (),
+            tuple(step.get("partition") or ()),
+            sort,
+            {"inputs": {table: snapshots[table].version}},
+        )
 
 
 def default_sort(columns: tuple[Column, ...]) -> tuple[str, ...]:

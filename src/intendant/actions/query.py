@@ -36,7 +36,11 @@ class Query(Effect):
     def act(self, step: Step, context: Context) -> dict[str, Json]:
         steps = step.get("operators") or ()
         relation = apply(step.args["table"], steps, context.catalog, context.typing, place(step))
-        sql = f"SELECT * FROM ({sql_text(relation.query)}) LIMIT {MOST_ROWS}" if not relation.ordered else sql_text(relation.query)
+        sql = (
+            f"SELECT * FROM ({sql_text(relation.query)}) LIMIT {MOST_ROWS}"
+            if not relation.ordered
+            else sql_text(relation.query)
+        )
         start = time.perf_counter()
         names, rows = context.engine.rows(sql, context.snapshots(reads_of(step.args["table"], steps, context.catalog)))
         ms = (time.perf_counter() - start) * 1000

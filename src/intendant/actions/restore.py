@@ -47,7 +47,9 @@ class Restore(Effect):
     def previous(self, name: str, context: Context) -> int:
         versions = [s.version for s in context.lake.history(name)]
         if len(versions) < 2:
-            raise LakeError(f"table {name!r} has no earlier version", hint=f"`intendant history {name}` shows what there is.")
+            raise LakeError(
+                f"table {name!r} has no earlier version", hint=f"`intendant history {name}` shows what there is."
+            )
         return versions[1]
 
 

@@ -38,4 +38,6 @@ class Retain(Effect):
         settings["retention_days"] = days if days is not None else settings.get("retention_days")
         context.lake.set_settings(table, settings, context.stamp)
         removed = context.lake.vacuum(table, count, days)
-        return {"events": [["table.vacuumed", {"table": table, "files_removed": removed, "versions": count, "days": days}]]}
+        return {
+            "events": [["table.vacuumed", {"table": table, "files_removed": removed, "versions": count, "days": days}]]
+        }

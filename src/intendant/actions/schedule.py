@@ -22,8 +22,11 @@ class Schedule(Effect):
     def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
         if step.get("pipeline"):
             if step.args["pipeline"] not in catalog.pipelines:
-                raise UnknownName(f"there is no pipeline {step.args['pipeline']!r}", where=place(step),
-                                  hint=did_you_mean(step.args["pipeline"], catalog.pipelines, "pipeline"))
+                raise UnknownName(
+                    f"there is no pipeline {step.args['pipeline']!r}",
+                    where=place(step),
+                    hint=did_you_mean(step.args["pipeline"], catalog.pipelines, "pipeline"),
+                )
             return step
         return Step(self.verb, dict(step.args, table=catalog.table(step.args["table"], place(step)).name))
 
@@ -32,6 +35,11 @@ class Schedule(Effect):
 
     def act(self, step: Step, context: Context) -> dict[str, Json]:
         target = step.get("table") or step.args["pipeline"]
-        fact = {"target": target, "kind": "table" if step.get("table") else "pipeline", "when": step.args["when"],
-                "cron": cron_of(step.args["when"]), "timezone": "UTC"}
+        fact = {
+            "target": target,
+            "kind": "table" if step.get("table") else "pipeline",
+            "when": step.args["when"],
+            "cron": cron_of(step.args["when"]),
+            "timezone": "UTC",
+        }
         return {"events": [["schedule.set", fact]]}

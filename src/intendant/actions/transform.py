@@ -57,6 +57,10 @@ class Transform(TableAction):
         before = snapshots[step.args["table"]].rows
         settings = context.catalog.table(stage.table).settings if context.catalog.has(stage.table) else {}
         names = {c.name for c in relation.columns}
-        partition = tuple(p for p in settings.get("partition_by", ()) if p.partition("(")[2].rstrip(")").strip('"') in names or p.strip('"') in names)
+        partition = tuple(
+            p
+            for p in settings.get("partition_by", ())
+            if p.partition("(")[2].rstrip(")").strip('"') in names or p.strip('"') in names
+        )
         sort = tuple(s for s in settings.get("sort_by", ()) if s in names)
         return Staged(stage.table, "replace", (), partition, sort, {"inputs": inputs, "rows_before": before})

@@ -23,4 +23,8 @@ class SortOrder(Advisor):
         if used:
             return Advice("sort", tuple(used), f"queries filter on {', '.join(used)}")
         times = [c for c in known if kind_of_type(known[c].type) == "time"][:1]
-        return Advice("sort", tuple(times), f"no query is known yet; most look at a stretch of {times[0]}") if times else None
+        return (
+            Advice("sort", tuple(times), f"no query is known yet; most look at a stretch of {times[0]}")
+            if times
+            else None
+        )

@@ -9,8 +9,16 @@ from intendant.agents.quality import DataQualityAgent
 from intendant.agents.storage import StorageAgent
 from intendant.agents.transformation import TransformationAgent
 
-__all__ = ["Agent", "DataIngestionAgent", "DataQualityAgent", "Decision", "InfrastructureOptimizationAgent", "StorageAgent",
-           "TransformationAgent", "deciders"]
+__all__ = [
+    "Agent",
+    "DataIngestionAgent",
+    "DataQualityAgent",
+    "Decision",
+    "InfrastructureOptimizationAgent",
+    "StorageAgent",
+    "TransformationAgent",
+    "deciders",
+]
 
 AGENTS = (DataIngestionAgent, DataQualityAgent, TransformationAgent, StorageAgent, InfrastructureOptimizationAgent)
 

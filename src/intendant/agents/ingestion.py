@@ -13,10 +13,23 @@ from intendant.types import Json
 __all__ = ["DataIngestionAgent", "Strategy", "gigabytes_per_day"]
 
 Strategy = dict[str, Json]
-SIZE = re.compile(r"\s*([\d.,]+)\s*([KMGT]?)i?B\s*(?:/|per)\s*(second|sec|s|minute|min|hour|h|day|d|week|month)\s*\Z", re.I)
+SIZE = re.compile(
+    r"\s*([\d.,]+)\s*([KMGT]?)i?B\s*(?:/|per)\s*(second|sec|s|minute|min|hour|h|day|d|week|month)\s*\Z", re.I
+)
 FACTOR = {"": 1e-9, "K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}
-PER_DAY = {"s": 86400.0, "sec": 86400.0, "second": 86400.0, "min": 1440.0, "minute": 1440.0, "h": 24.0, "hour": 24.0, "d": 1.0, "day": 1.0,
-           "week": 1 / 7, "month": 1 / 30}
+PER_DAY = {
+    "s": 86400.0,
+    "sec": 86400.0,
+    "second": 86400.0,
+    "min": 1440.0,
+    "minute": 1440.0,
+    "h": 24.0,
+    "hour": 24.0,
+    "d": 1.0,
+    "day": 1.0,
+    "week": 1 / 7,
+    "month": 1 / 30,
+}
 STREAMS = ("real-time", "realtime", "real time", "streaming", "continuous")
 MICRO = ("minute", "hourly", "near real-time", "micro")
 
@@ -45,19 +58,38 @@ class DataIngestionAgent(Agent):
         out: Strategy = {"source_type": kind, "volume_gb_per_day": round(volume, 3), "frequency": frequency}
         if any(w in frequency for w in STREAMS):
             via = "Kafka" if "kafka" not in kind.lower() else "the existing Kafka topics"
-            bridge = "a poller that follows the newest rows and writes them to Kafka" if "rest" in kind.lower() or "api" in kind.lower() else "a Kafka producer at the source"
-            return {**out, "strategy": "streaming", "technology": via, "method": bridge if via == "Kafka" else "consumer groups, offsets committed with the data",
-                    "reason": f"{frequency} data is only fresh when it flows: {kind or 'the source'} at {volume:g} GB/day goes through {via}"}
+            bridge = (
+                "a poller that follows the newest rows and writes them to Kafka"
+                if "rest" in kind.lower() or "api" in kind.lower()
+                else "a Kafka producer at the source"
+            )
+            return {
+                **out,
+                "strategy": "streaming",
+                "technology": via,
+                "method": bridge if via == "Kafka" else "consumer groups, offsets committed with the data",
+                "reason": f"{frequency} data is only fresh when it flows: {kind or 'the source'} at {volume:g} GB/day goes through {via}",
+            }
         if any(w in frequency for w in MICRO):
-            return {**out, "strategy": "micro-batch", "technology": "incremental loads by cursor", "method": "new rows by cursor, every few minutes",
-                    "reason": f"{frequency} loads at {volume:g} GB/day fit small incremental batches"}
+            return {
+                **out,
+                "strategy": "micro-batch",
+                "technology": "incremental loads by cursor",
+                "method": "new rows by cursor, every few minutes",
+                "reason": f"{frequency} loads at {volume:g} GB/day fit small incremental batches",
+            }
         parts = "in parallel parts" if volume > 100 else "in one pass"
-        return {**out, "strategy": "batch", "technology": "bulk load", "method": f"bulk load {parts}",
-                "reason": f"{frequency} loads at {volume:g} GB/day need no stream: a bulk load {parts} is simplest"}
+        return {
+            **out,
+            "strategy": "batch",
+            "technology": "bulk load",
+            "method": f"bulk load {parts}",
+            "reason": f"{frequency} loads at {volume:g} GB/day need no stream: a bulk load {parts} is simplest",
+        }
 
 
 def gigabytes_per_day(volume: str) -> float:
-    """"10GB/day" to 10.0. Raises UsageError with the form that is understood."""
+    """ "10GB/day" to 10.0. Raises UsageError with the form that is understood."""
     m = SIZE.match(volume)
     if not m:
         raise UsageError(f"the volume {volume!r} can't be read", hint="Write it like 10GB/day or 500 MB/hour.")

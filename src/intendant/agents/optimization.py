@@ -22,10 +22,14 @@ class InfrastructureOptimizationAgent(Agent):
         table = facts.get("table")
         if event != "performance.degraded" or not table or not catalog.has(table):
             return Decision()
-        return Decision(intents=(f"optimize {grammar().kinds['table'].write(table)} for latency",),
-                        why=f"a query took {facts.get('ms', 0):g} ms")
+        return Decision(
+            intents=(f"optimize {grammar().kinds['table'].write(table)} for latency",),
+            why=f"a query took {facts.get('ms', 0):g} ms",
+        )
 
-    def optimize_resources(self, metrics: Mapping[str, Json], thresholds: PriorityThresholds = PriorityThresholds(), dead_band: float = 1.0) -> dict[str, Json]:
+    def optimize_resources(
+        self, metrics: Mapping[str, Json], thresholds: PriorityThresholds = PriorityThresholds(), dead_band: float = 1.0
+    ) -> dict[str, Json]:
         """Priority of {"cpu_usage", "memory_usage" (%), "storage_used", "storage_total", "query_latency" (ms)}.
 
         Above 85 % CPU or memory CRITICAL, 70 to 85 HIGH, below 70 NORMAL, with a dead band (adjustable); with what to do.
@@ -45,9 +49,15 @@ class InfrastructureOptimizationAgent(Agent):
             advice.append("Archive old rows (`archive TABLE older than 365 days by COLUMN`) or add storage.")
         if latency > 200:
             advice.append("Optimise the slowest queries: `optimize query NAME for latency`.")
-        return {"priority": level, "cpu_usage": cpu, "memory_usage": memory, "storage_share": round(share, 2), "query_latency_ms": latency,
-                "recommendations": advice or ["No immediate action is needed."],
-                "reason": f"the higher of CPU {cpu:g} % and memory {memory:g} % is {max(cpu, memory):g} %"}
+        return {
+            "priority": level,
+            "cpu_usage": cpu,
+            "memory_usage": memory,
+            "storage_share": round(share, 2),
+            "query_latency_ms": latency,
+            "recommendations": advice or ["No immediate action is needed."],
+            "reason": f"the higher of CPU {cpu:g} % and memory {memory:g} % is {max(cpu, memory):g} %",
+        }
 
 
 def _number(metrics: Mapping[str, Json], name: str) -> float:

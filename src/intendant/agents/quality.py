@@ -23,7 +23,9 @@ class DataQualityAgent(Agent):
         mends = tuple(f["mend"] for f in facts.get("findings", ()) if f.get("mend"))
         return Decision(intents=mends, why="the quality check found what these would mend")
 
-    def assess_data_quality(self, metrics: Mapping[str, Json], thresholds: SeverityThresholds = SeverityThresholds()) -> dict[str, Json]:
+    def assess_data_quality(
+        self, metrics: Mapping[str, Json], thresholds: SeverityThresholds = SeverityThresholds()
+    ) -> dict[str, Json]:
         """Severity of {"completeness": %, "consistency": %, "issues": n}, with its reason and what to do.
 
         Severity is that of the mean of completeness and consistency: >= 85 LOW, >= 70 MEDIUM, else HIGH (adjustable).
@@ -39,9 +41,21 @@ class DataQualityAgent(Agent):
         mean = sum(values) / 2
         advice = {
             "LOW": ["Keep the gate on `warn` and look at the findings weekly."],
-            "MEDIUM": ["Set bad rows aside: `check TABLE for ... on failure quarantine`.", "Ask the source's owner about the least complete columns."],
-            "HIGH": ["Stop publishing until it is mended: `check TABLE for ... on failure rollback`.", "Run `intendant check TABLE` and accept the mends it offers."],
+            "MEDIUM": [
+                "Set bad rows aside: `check TABLE for ... on failure quarantine`.",
+                "Ask the source's owner about the least complete columns.",
+            ],
+            "HIGH": [
+                "Stop publishing until it is mended: `check TABLE for ... on failure rollback`.",
+                "Run `intendant check TABLE` and accept the mends it offers.",
+            ],
         }[level]
-        return {"severity": level, "score": round(mean, 2), "completeness": values[0], "consistency": values[1],
-                "issues": metrics.get("issues", 0), "recommendations": advice,
-                "reason": f"the mean of completeness {values[0]:g} and consistency {values[1]:g} is {mean:g}"}
+        return {
+            "severity": level,
+            "score": round(mean, 2),
+            "completeness": values[0],
+            "consistency": values[1],
+            "issues": metrics.get("issues", 0),
+            "recommendations": advice,
+            "reason": f"the mean of completeness {values[0]:g} and consistency {values[1]:g} is {mean:g}",
+        }

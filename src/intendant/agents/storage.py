@@ -25,5 +25,8 @@ class StorageAgent(Agent):
             if times and not table.name.startswith("quarantine."):
                 kinds = grammar().kinds
                 intent = f"archive {kinds['table'].write(table.name)} older than 365 days by {kinds['column'].write(times[0])}"
-                return Decision(intents=(intent,), why=f"the lake holds {facts.get('share', 0):.0%} of its quota; or raise policy.quota_gb")
+                return Decision(
+                    intents=(intent,),
+                    why=f"the lake holds {facts.get('share', 0):.0%} of its quota; or raise policy.quota_gb",
+                )
         return Decision(why="the lake is near its quota: raise policy.quota_gb or drop what isn't needed")

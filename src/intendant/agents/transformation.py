@@ -19,5 +19,9 @@ class TransformationAgent(Agent):
         if event != "table.published":
             return Decision()
         changed = facts.get("table")
-        stale = [t.name for t in catalog.tables.values() if changed and f" {changed} " in f" {t.settings.get('made_by', '')} " and t.name != changed]
+        stale = [
+            t.name
+            for t in catalog.tables.values()
+            if changed and f" {changed} " in f" {t.settings.get('made_by', '')} " and t.name != changed
+        ]
         return Decision(why=f"{', '.join(stale)} may be stale" if stale else "")

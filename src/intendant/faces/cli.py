@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 EXIT = {"succeeded": 0, "failed": 1, "rolled_back": 1, "needs_answer": 3, "refused": 3, "waiting_approval": 4}
-app = typer.Typer(name="intendant", help="Runs data pipelines from short sentences.", no_args_is_help=True, rich_markup_mode="rich",
-                  pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="intendant",
+    help="Runs data pipelines from short sentences.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
 model = typer.Typer(help="The planner's model.", no_args_is_help=True)
 app.add_typer(model, name="model")
 
-Folder = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace's folder.", envvar="INTENDANT_WORKSPACE")]
+Folder = Annotated[
+    Path, typer.Option("--workspace", "-w", help="The workspace's folder.", envvar="INTENDANT_WORKSPACE")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 HERE = Path()
 
@@ -117,29 +124,49 @@ def _confirm(prepared: Any) -> bool:
 
 
 @app.command()
-def plan(text: Annotated[str, typer.Argument(help="A sentence, or the intent language.")], workspace: Folder = HERE,
-         answer: Annotated[str, typer.Option("--answer", help="The answer to the question that the sentence raises.")] = "",
-         as_json: AsJson = False) -> None:
+def plan(
+    text: Annotated[str, typer.Argument(help="A sentence, or the intent language.")],
+    workspace: Folder = HERE,
+    answer: Annotated[str, typer.Option("--answer", help="The answer to the question that the sentence raises.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """Compile and preview only."""
     ended(_done(opened(workspace, as_json), text, False, True, answer, as_json), as_json)
 
 
 @app.command("run")
-def run_pipeline(pipeline: Annotated[str, typer.Argument(help="The name of pipelines/NAME.intent.")], workspace: Folder = HERE,
-                 yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False, as_json: AsJson = False) -> None:
+def run_pipeline(
+    pipeline: Annotated[str, typer.Argument(help="The name of pipelines/NAME.intent.")],
+    workspace: Folder = HERE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Run a pipeline file."""
     ended(opened(workspace, as_json).run(pipeline, approve=yes, by="cli"), as_json)
 
 
 @app.command()
-def load(file: Path, table: str, workspace: Folder = HERE,
-         types: Annotated[str, typer.Option("--types", help='JSON: {"column": "SQL type"}')] = "", as_json: AsJson = False) -> None:
+def load(
+    file: Path,
+    table: str,
+    workspace: Folder = HERE,
+    types: Annotated[str, typer.Option("--types", help='JSON: {"column": "SQL type"}')] = "",
+    as_json: AsJson = False,
+) -> None:
     """Load a local file as the table's new version, without the model."""
-    printed(opened(workspace, as_json).load(file, table, _object(types, "--types") if types else None), as_json, "show_loaded")
+    printed(
+        opened(workspace, as_json).load(file, table, _object(types, "--types") if types else None),
+        as_json,
+        "show_loaded",
+    )
 
 
 @app.command()
-def sql(statement: Annotated[str, typer.Argument(help='A SELECT; staging tables are staging."name".')], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+def sql(
+    statement: Annotated[str, typer.Argument(help='A SELECT; staging tables are staging."name".')],
+    workspace: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Read-only SQL on the lake."""
     printed(opened(workspace, as_json).sql(statement), as_json, "show_rows")
 
@@ -169,22 +196,35 @@ def history(table: str, workspace: Folder = HERE, as_json: AsJson = False) -> No
 
 
 @app.command()
-def lineage(name: Annotated[str, typer.Argument(help="TABLE or TABLE.COLUMN")], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+def lineage(
+    name: Annotated[str, typer.Argument(help="TABLE or TABLE.COLUMN")],
+    workspace: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Where a table or a column came from, up to the source and the sentence."""
     printed(opened(workspace, as_json).lineage(name), as_json, "show_lineage")
 
 
 @app.command()
-def rollback(table: str, workspace: Folder = HERE, to: Annotated[int | None, typer.Option("--to", help="The version; the previous one when left out.")] = None,
-             as_json: AsJson = False) -> None:
+def rollback(
+    table: str,
+    workspace: Folder = HERE,
+    to: Annotated[int | None, typer.Option("--to", help="The version; the previous one when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Undo: make an earlier version current again."""
     ended(opened(workspace, as_json).rollback(table, to, by="cli"), as_json)
 
 
 @app.command()
-def check(subject: Annotated[str, typer.Argument(help="A table, or a file.")], workspace: Folder = HERE,
-          cells: Annotated[Path | None, typer.Option("--cells", help="Write suspicious cells to this CSV: row,column,reason,confidence.")] = None,
-          as_json: AsJson = False) -> None:
+def check(
+    subject: Annotated[str, typer.Argument(help="A table, or a file.")],
+    workspace: Folder = HERE,
+    cells: Annotated[
+        Path | None, typer.Option("--cells", help="Write suspicious cells to this CSV: row,column,reason,confidence.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """A quality report; nothing changes."""
     printed(opened(workspace, as_json).check(subject, cells=cells), as_json, "show_report")
 
@@ -196,8 +236,12 @@ def runs(workspace: Folder = HERE, limit: int = 20, as_json: AsJson = False) -> 
 
 
 @app.command()
-def events(workspace: Folder = HERE, run: Annotated[str | None, typer.Option("--run", help="Of one run only.")] = None,
-           follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False, as_json: AsJson = False) -> None:
+def events(
+    workspace: Folder = HERE,
+    run: Annotated[str | None, typer.Option("--run", help="Of one run only.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """The journal."""
     intendant = opened(workspace, as_json)
     for event in intendant.follow() if follow else intendant.events(run=run):
@@ -212,13 +256,21 @@ def approvals(workspace: Folder = HERE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def approve(approval: Annotated[str, typer.Argument(help="The id that `approvals` shows.")], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+def approve(
+    approval: Annotated[str, typer.Argument(help="The id that `approvals` shows.")],
+    workspace: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Say yes: the run goes on."""
     ended(opened(workspace, as_json).approve(approval, by="cli"), as_json)
 
 
 @app.command()
-def reject(approval: Annotated[str, typer.Argument(help="The id that `approvals` shows.")], workspace: Folder = HERE, as_json: AsJson = False) -> None:
+def reject(
+    approval: Annotated[str, typer.Argument(help="The id that `approvals` shows.")],
+    workspace: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Say no: what the run did is undone."""
     printed(opened(workspace, as_json).reject(approval, by="cli").as_dict(), as_json, "show_result")
 
@@ -236,8 +288,11 @@ def resume(workspace: Folder = HERE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def advise(pipeline: Annotated[Path, typer.Argument(help="A JSON file that describes the pipeline; - for standard input.")], workspace: Folder = HERE,
-           as_json: AsJson = False) -> None:
+def advise(
+    pipeline: Annotated[Path, typer.Argument(help="A JSON file that describes the pipeline; - for standard input.")],
+    workspace: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Strategy, severity and priority for a described pipeline."""
     from intendant.run.advise import advise as advised
     from intendant.workspace import Thresholds
@@ -283,7 +338,9 @@ def _object(text: str, where: str) -> Mapping[str, Json]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as e:
-        raise UsageError(f"this is not JSON: {e}", where=where, hint='Give an object, e.g. {"amount": "DOUBLE"}.') from None
+        raise UsageError(
+            f"this is not JSON: {e}", where=where, hint='Give an object, e.g. {"amount": "DOUBLE"}.'
+        ) from None
     if not isinstance(value, dict):
         raise UsageError("this is no JSON object", where=where, hint='Give an object, e.g. {"amount": "DOUBLE"}.')
     return value

@@ -1,7 +1,7 @@
 """`intendant serve`: schedules, queued runs, and the app's verbs over HTTP; JSON in, JSON out, no decision of its own.
 
-    GET /health /tables /tables/NAME /tables/NAME/history /lineage/NAME /runs /runs/ID /events /approvals /schedules /sources
-    POST /do {"text", "approve", "dry_run"}   /sql {"statement"}   /approvals/ID/approve   /approvals/ID/reject
+GET /health /tables /tables/NAME /tables/NAME/history /lineage/NAME /runs /runs/ID /events /approvals /schedules /sources
+POST /do {"text", "approve", "dry_run"}   /sql {"statement"}   /approvals/ID/approve   /approvals/ID/reject
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def routes(app: Intendant) -> dict[tuple[str, str], Callable[[str, Json], Json]]
         ("GET", "/approvals"): lambda n, b: app.approvals(),
         ("GET", "/schedules"): lambda n, b: app.schedules(),
         ("GET", "/sources"): lambda n, b: app.sources(),
-        ("POST", "/do"): lambda n, b: app.do(_text(b, "text"), approve=b.get("approve") is True, dry_run=b.get("dry_run") is True, by="http").as_dict(),
+        ("POST", "/do"): lambda n, b: app.do(
+            _text(b, "text"), approve=b.get("approve") is True, dry_run=b.get("dry_run") is True, by="http"
+        ).as_dict(),
         ("POST", "/sql"): lambda n, b: app.sql(_text(b, "statement")),
         ("POST", "/approvals/*/approve"): lambda n, b: app.approve(n, by="http").as_dict(),
         ("POST", "/approvals/*/reject"): lambda n, b: app.reject(n, by="http").as_dict(),
@@ -78,11 +80,17 @@ def _text(body: Json, name: str) -> str:
     return str(body[name])
 
 
-def found(method: str, path: str, known: dict[tuple[str, str], Callable[[str, Json], Json]]) -> tuple[Callable[[str, Json], Json], str] | None:
+def found(
+    method: str, path: str, known: dict[tuple[str, str], Callable[[str, Json], Json]]
+) -> tuple[Callable[[str, Json], Json], str] | None:
     parts = [unquote(p) for p in path.strip("/").split("/")]
     for (wanted, pattern), answer in known.items():
         wants = pattern.strip("/").split("/")
-        if method == wanted and len(wants) == len(parts) and all(w in ("*", p) for w, p in zip(wants, parts, strict=True)):
+        if (
+            method == wanted
+            and len(wants) == len(parts)
+            and all(w in ("*", p) for w, p in zip(wants, parts, strict=True))
+        ):
             return answer, next((p for w, p in zip(wants, parts, strict=True) if w == "*"), "")
     return None
 
@@ -110,12 +118,37 @@ def handler(app: Intendant, token: str) -> type[BaseHTTPRequestHandler]:
         def routed(self, method: str) -> tuple[int, Json]:
             path = urlsplit(self.path).path
             if self.headers.get("Origin") and urlsplit(self.headers["Origin"]).netloc != self.headers.get("Host"):
-                return 403, {"error": {"code": "policy", "message": "requests from other sites are refused", "where": path, "hint": ""}}
-            if token and path != "/health" and not hmac.compare_digest(self.headers.get("Authorization", ""), f"Bearer {token}"):
-                return 401, {"error": {"code": "policy", "message": "no valid token", "where": path, "hint": "Send Authorization: Bearer TOKEN."}}
+                return 403, {
+                    "error": {
+                        "code": "policy",
+                        "message": "requests from other sites are refused",
+                        "where": path,
+                        "hint": "",
+                    }
+                }
+            if (
+                token
+                and path != "/health"
+                and not hmac.compare_digest(self.headers.get("Authorization", ""), f"Bearer {token}")
+            ):
+                return 401, {
+                    "error": {
+                        "code": "policy",
+                        "message": "no valid token",
+                        "where": path,
+                        "hint": "Send Authorization: Bearer TOKEN.",
+                    }
+                }
             hit = found(method, path, known)
             if hit is None:
-                return 404, {"error": {"code": "usage", "message": f"there is no {method} {path}", "where": path, "hint": "GET /health, /tables, /runs; POST /do."}}
+                return 404, {
+                    "error": {
+                        "code": "usage",
+                        "message": f"there is no {method} {path}",
+                        "where": path,
+                        "hint": "GET /health, /tables, /runs; POST /do.",
+                    }
+                }
             answer, name = hit
             return 200, answer(name, self.body() if method == "POST" else None)
 

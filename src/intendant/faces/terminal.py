@@ -18,20 +18,51 @@ from rich.tree import Tree
 
 from intendant.types import Json, Question
 
-__all__ = ["Progress", "ask", "confirm", "show_advice", "show_error", "show_event", "show_lineage", "show_list", "show_loaded", "show_made",
-           "show_report", "show_result", "show_rows", "show_table"]
+__all__ = [
+    "Progress",
+    "ask",
+    "confirm",
+    "show_advice",
+    "show_error",
+    "show_event",
+    "show_lineage",
+    "show_list",
+    "show_loaded",
+    "show_made",
+    "show_report",
+    "show_result",
+    "show_rows",
+    "show_table",
+]
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-COLOUR = {"succeeded": "green", "failed": "red", "rolled_back": "red", "waiting_approval": "yellow", "needs_answer": "yellow", "refused": "magenta",
-          "LOW": "green", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red", "NORMAL": "green", "ok": "green", "problem": "red",
-          "warning": "yellow", "absent": "dim", "running": "cyan"}
+COLOUR = {
+    "succeeded": "green",
+    "failed": "red",
+    "rolled_back": "red",
+    "waiting_approval": "yellow",
+    "needs_answer": "yellow",
+    "refused": "magenta",
+    "LOW": "green",
+    "MEDIUM": "yellow",
+    "HIGH": "red",
+    "CRITICAL": "red",
+    "NORMAL": "green",
+    "ok": "green",
+    "problem": "red",
+    "warning": "yellow",
+    "absent": "dim",
+    "running": "cyan",
+}
 MOST_ROWS = 50
 
 
 def plain(value: Json) -> str:
     """A cell as text, control characters made visible."""
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = (
+        "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    )
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -54,7 +85,9 @@ class Progress:
         if not said:
             return
         if self.bar is None:
-            self.bar = Bar(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=err, transient=True)
+            self.bar = Bar(
+                SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=err, transient=True
+            )
             self.task = self.bar.add_task("starting")
             self.bar.start()
         self.bar.update(self.task, description=said)
@@ -96,11 +129,22 @@ def show_result(r: Mapping[str, Json]) -> None:
     """A run as `do` answers it."""
     colour = COLOUR.get(r["status"], "white")
     if r["plan"]:
-        out.print(Panel(Syntax(r["plan"], "sql", theme="ansi_dark", background_color="default", word_wrap=True), title="plan", border_style="dim", title_align="left"))
+        out.print(
+            Panel(
+                Syntax(r["plan"], "sql", theme="ansi_dark", background_color="default", word_wrap=True),
+                title="plan",
+                border_style="dim",
+                title_align="left",
+            )
+        )
     for line in r.get("preview") or ():
         out.print(Text("  would ", style="dim") + Text(plain(line)))
     for o in r["outputs"]:
-        aside = f", [yellow]{o['rows_quarantined']:,} set aside[/] in quarantine.{escape(o['table'])}" if o["rows_quarantined"] else ""
+        aside = (
+            f", [yellow]{o['rows_quarantined']:,} set aside[/] in quarantine.{escape(o['table'])}"
+            if o["rows_quarantined"]
+            else ""
+        )
         out.print(f"  [bold]{escape(o['table'])}[/] version {o['version']}: {o['rows_written']:,} rows{aside}")
     for s in r["steps"]:
         if s.get("optimization"):
@@ -113,7 +157,10 @@ def show_result(r: Mapping[str, Json]) -> None:
     if r["error"]:
         show_error(r["error"])
     said = f": {plain(r['reason'])}" if r["reason"] else ""
-    out.print(Text(f"{r['status'].replace('_', ' ')}{said}", style=f"{colour} bold"), Text(f"  {r['timing_ms'].get('total', 0):.0f} ms", style="dim"))
+    out.print(
+        Text(f"{r['status'].replace('_', ' ')}{said}", style=f"{colour} bold"),
+        Text(f"  {r['timing_ms'].get('total', 0):.0f} ms", style="dim"),
+    )
     if r.get("approval"):
         out.print(Text(f"  intendant approve {r['approval']}", style="yellow"))
 
@@ -122,7 +169,8 @@ def show_optimization(o: Mapping[str, Json]) -> None:
     if "before_ms" in o:
         verdict = "kept" if o["kept"] else "reverted: it was no faster"
         note = "" if o.get("measurable") else " (too few rows to tell a difference)"
-        out.print(f"  sorted by {escape(', '.join(o['columns']))}: {o['before_ms']} ms before, {o['after_ms']} ms after, [bold]{verdict}[/]{note}; {escape(o['why'])}")
+        measured = f"{o['before_ms']} ms before, {o['after_ms']} ms after, [bold]{verdict}[/]{note}"
+        out.print(f"  sorted by {escape(', '.join(o['columns']))}: {measured}; {escape(o['why'])}")
 
 
 def show_findings(findings: list[Mapping[str, Json]]) -> None:
@@ -132,7 +180,12 @@ def show_findings(findings: list[Mapping[str, Json]]) -> None:
     for name in ("severity", "column", "what", "mend"):
         table.add_column(name, overflow="fold")
     for f in findings[:MOST_ROWS]:
-        table.add_row(coloured(f["severity"]), plain(f.get("column") or "(rows)"), Text(plain(f["evidence"])), Text(plain(f.get("mend", "")), style="green"))
+        table.add_row(
+            coloured(f["severity"]),
+            plain(f.get("column") or "(rows)"),
+            Text(plain(f["evidence"])),
+            Text(plain(f.get("mend", "")), style="green"),
+        )
     out.print(table)
 
 
@@ -214,12 +267,22 @@ def _branch(origin: Mapping[str, Json], tree: Tree) -> Tree:
 
 def show_event(e: Mapping[str, Json]) -> None:
     data = json.dumps(e["data"], ensure_ascii=False, default=str)
-    out.print(Text(f"{e['seq']:>6} {e['at'][11:23]} ", style="dim") + Text(f"{e['kind']:24}", style="cyan") + Text(f"{e['run']} ", style="dim") + Text(plain(data)[:160]))
+    out.print(
+        Text(f"{e['seq']:>6} {e['at'][11:23]} ", style="dim")
+        + Text(f"{e['kind']:24}", style="cyan")
+        + Text(f"{e['run']} ", style="dim")
+        + Text(plain(data)[:160])
+    )
 
 
 def show_report(r: Mapping[str, Json]) -> None:
     """A quality report."""
-    out.print(Text(f"{r['subject']}: {r['rows']:,} rows, completeness {r['completeness']} %, consistency {r['consistency']} %, severity ") + coloured(r["severity"]))
+    out.print(
+        Text(
+            f"{r['subject']}: {r['rows']:,} rows, completeness {r['completeness']} %, consistency {r['consistency']} %, severity "
+        )
+        + coloured(r["severity"])
+    )
     show_findings(r["findings"])
     if r.get("cells"):
         out.print(f"{r['cells']['count']:,} suspicious cells in {escape(r['cells']['file'])}")

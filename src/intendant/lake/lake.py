@@ -22,8 +22,8 @@ from intendant.engines.duckdb import DuckDB
 from intendant.errors import Damaged, LakeError, UnknownName, did_you_mean
 from intendant.lake.disk import locked, space_guard, sync_file, sync_folder, tree_size, write_json
 from intendant.lake.files import Layout
-from intendant.lake.manifest import read_manifest
 from intendant.lake.log import File, Log, State
+from intendant.lake.manifest import read_manifest
 from intendant.lake.names import SCHEMA_FOLDERS, find_folder, lock_name, table_name
 from intendant.lake.schema import NULL, unify_columns
 from intendant.lake.stage import Stage

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from intendant.engines.base import Tables, Written, quoted
 from intendant.errors import LakeError
 from intendant.lake.disk import space_guard
@@ -20,6 +18,7 @@ from intendant.types import Column, Json, Snapshot, Stamp
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
     from intendant.engines.duckdb import DuckDB
 
@@ -43,6 +42,8 @@ class Stage:
 
     def add(self, batch: pa.Table) -> None:
         """Appends an Arrow table as a Parquet file; its schema may differ from the earlier ones. Raises DiskFull."""
+        import pyarrow as pa  # slow to import, and reading commands need none
+
         table = _named(batch)
         nulls = frozenset(field.name for field in table.schema if pa.types.is_null(field.type))
         with self._engine.session() as con:
@@ -161,6 +162,8 @@ def _sequence(path: Path) -> tuple[str, int]:
 
 def _named(batch: pa.Table) -> pa.Table:
     """The table with a usable, unique name (up to case) for each column, and types that DuckDB knows."""
+    import pyarrow as pa
+
     taken: set[str] = set()
     names = []
     for i, name in enumerate(batch.column_names):

@@ -71,6 +71,11 @@ class Cursor:
         found = "the end of the sentence" if token.kind in ("end", "newline") else repr(token.text)
         said = ", ".join(wanted[:-1]) + (" or " if len(wanted) > 1 else "") + (wanted[-1] if wanted else "")
         return LanguageError(
-            f"{found} where {said or 'nothing more'} was expected", where=f"line {line}, column {column}", hint=hint,
-            line=line, column=column, expected=tuple(wanted), found=token.text,
+            f"{found} where {said or 'nothing more'} was expected",
+            where=f"line {line}, column {column}",
+            hint=hint,
+            line=line,
+            column=column,
+            expected=tuple(wanted),
+            found=token.text,
         )

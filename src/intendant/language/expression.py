@@ -1,6 +1,6 @@
 """Expressions of the intent language: parse, print, find the columns, infer the kind of value.
 
-    price * quantity      status in ('paid', 'open')      created_at >= date '2025-01-01'      round(x / 3, 2)
+price * quantity      status in ('paid', 'open')      created_at >= date '2025-01-01'      round(x / 3, 2)
 """
 
 from __future__ import annotations
@@ -13,25 +13,90 @@ from intendant.errors import LanguageError
 from intendant.language.cursor import Cursor, Mismatch
 from intendant.language.lexer import lex, quote_name, quote_string
 
-__all__ = ["FUNCTIONS", "HARD", "Between", "Binary", "Call", "Case", "Col", "Expr", "In", "IsNull", "Literal", "Unary",
-           "columns_of", "name_token", "parse_expression", "print_expression", "read_expression", "read_literal", "walk"]
+__all__ = [
+    "FUNCTIONS",
+    "HARD",
+    "Between",
+    "Binary",
+    "Call",
+    "Case",
+    "Col",
+    "Expr",
+    "In",
+    "IsNull",
+    "Literal",
+    "Unary",
+    "columns_of",
+    "name_token",
+    "parse_expression",
+    "print_expression",
+    "read_expression",
+    "read_literal",
+    "walk",
+]
 
-HARD = frozenset("""and or not null true false case when then else end in is between like matches contains starts ends
-    as by to into on with from for of""".split())
+HARD = frozenset(
+    (
+        "and or not null true false case when then else end in is between like matches contains starts ends "
+        "as by to into on with from for of"
+    ).split()
+)
 """Words that are never a bare name."""
 
 FUNCTIONS: dict[str, str] = {
-    "lower": "text", "upper": "text", "trim": "text", "length": "number", "replace": "text", "left": "text",
-    "right": "text", "substring": "text", "concat": "text", "split_part": "text", "regexp_extract": "text",
-    "regexp_replace": "text", "lpad": "text", "initcap": "text", "text": "text",
-    "abs": "number", "round": "number", "floor": "number", "ceil": "number", "sqrt": "number", "ln": "number",
-    "log10": "number", "exp": "number", "power": "number", "sign": "number", "number": "number", "integer": "number",
-    "coalesce": "same", "nullif": "same", "greatest": "same", "least": "same", "if": "second",
-    "year": "number", "quarter": "number", "month": "number", "week": "number", "day": "number", "hour": "number",
-    "minute": "number", "weekday": "number", "day_name": "text", "month_name": "text",
-    "start_of": "time", "days_between": "number", "hours_between": "number", "seconds_between": "number",
-    "date_of": "time", "timestamp_of": "time", "format_date": "text", "add_days": "time",
-    "element": "any", "elements": "number", "any_contains": "bool",
+    "lower": "text",
+    "upper": "text",
+    "trim": "text",
+    "length": "number",
+    "replace": "text",
+    "left": "text",
+    "right": "text",
+    "substring": "text",
+    "concat": "text",
+    "split_part": "text",
+    "regexp_extract": "text",
+    "regexp_replace": "text",
+    "lpad": "text",
+    "initcap": "text",
+    "text": "text",
+    "abs": "number",
+    "round": "number",
+    "floor": "number",
+    "ceil": "number",
+    "sqrt": "number",
+    "ln": "number",
+    "log10": "number",
+    "exp": "number",
+    "power": "number",
+    "sign": "number",
+    "number": "number",
+    "integer": "number",
+    "coalesce": "same",
+    "nullif": "same",
+    "greatest": "same",
+    "least": "same",
+    "if": "second",
+    "year": "number",
+    "quarter": "number",
+    "month": "number",
+    "week": "number",
+    "day": "number",
+    "hour": "number",
+    "minute": "number",
+    "weekday": "number",
+    "day_name": "text",
+    "month_name": "text",
+    "start_of": "time",
+    "days_between": "number",
+    "hours_between": "number",
+    "seconds_between": "number",
+    "date_of": "time",
+    "timestamp_of": "time",
+    "format_date": "text",
+    "add_days": "time",
+    "element": "any",
+    "elements": "number",
+    "any_contains": "bool",
 }
 """Every function of the language and the kind of its result; the compiler says what each is in SQL."""
 

@@ -114,7 +114,8 @@ class Form:
 
     def read(self, c: Cursor) -> Iterator[Args]:
         """Every way to match at the cursor, longest optional parts first; the cursor stands after the match."""
-        for _ in self._match(self.root, c, out := {}):
+        out: Args = {}
+        for _ in self._match(self.root, c, out):
             yield dict(out)
 
     def write(self, args: Mapping[str, Any]) -> str:
@@ -181,8 +182,8 @@ class Form:
         if isinstance(node, Choice):
             if node.name:
                 return str(args[node.name])
-            best = next((o for o in node.options if _filled(o, args)), node.options[-1])
-            return self._write(best, args)
+            fitting = [o for o in node.options if _filled(o, args)] or [node.options[-1]]
+            return self._write(max(fitting, key=lambda o: _held(o, args)), args)
         out = " ".join(filter(None, (self._write(p, args) for p in node.parts)))
         return out.replace(" :", ":").replace(" ,", ",")
 
@@ -213,6 +214,11 @@ def _words(node: Node) -> Iterator[str]:
         yield from _words(node.part)
 
 
+def _held(node: Node, args: Mapping[str, Any]) -> int:
+    """How many of the arguments a part would write."""
+    return sum(args.get(str(s.name)) is not None for s in _slots(node))
+
+
 def _filled(node: Node, args: Mapping[str, Any]) -> bool:
     """Whether the arguments have everything this part needs (named slots outside nested optionals)."""
     if isinstance(node, Word):
@@ -223,7 +229,7 @@ def _filled(node: Node, args: Mapping[str, Any]) -> bool:
         return True
     if isinstance(node, Choice):
         if node.name:
-            return args.get(node.name) is not None
+            return args.get(node.name) in map(words_of, node.options)
         return any(_filled(o, args) for o in node.options)
     return all(_filled(p, args) for p in node.parts)
 

@@ -10,7 +10,7 @@ from intendant.errors import LanguageError, did_you_mean
 from intendant.language import parts
 from intendant.language.cursor import Cursor
 from intendant.language.expression import HARD
-from intendant.language.form import Form, Kind, compile_form
+from intendant.language.form import Form, Kind, Slot, compile_form
 from intendant.language.kinds import Kinds
 from intendant.types import Step
 
@@ -106,7 +106,7 @@ class Grammar:
     def names_of(self, step: Step, kind: str) -> list[Any]:
         """The values of a step's slots of one kind."""
         slots = self.form_of(step.verb).slots()
-        return [step.args[s.name] for s in slots if getattr(s, "kind", "") == kind and step.get(s.name) is not None]
+        return [step.args[s.name] for s in slots if isinstance(s, Slot) and s.kind == kind and step.get(s.name) is not None]
 
 
 def _head(form: str) -> str:
@@ -140,5 +140,3 @@ def hint_for(text: str, c: Cursor) -> str:
         hint = did_you_mean(token.text, words | set(grammar().starts if c.farthest == 0 else ()), "word")
         return hint if hint.startswith("Did") else ""
     return ""
-
-

@@ -139,7 +139,7 @@ class Kinds(dict[str, Kind]):
 
     def write_aggregates(self, value: tuple[tuple[str, str, str], ...]) -> str:
         def one(function: str, over: str, alias: str) -> str:
-            simple = over.startswith('"') and over.count('"') == 2 or over.isidentifier()
+            simple = (over.startswith('"') and over.count('"') == 2) or over.isidentifier()
             shown = f" {over}" if simple else f" ({over})" if over else ""
             return f"{function}{shown}" + (f" as {self.name(alias)}" if alias else "")
 

@@ -51,9 +51,14 @@ def lex(text: str) -> list[Token]:
         if not m:
             line, column = place(text, at)
             odd = text[at]
-            hint = "Close the quote." if odd in "'\"" else f"Quote names that hold {odd!r}: \"like {odd} this\"."
-            raise LanguageError(f"{odd!r} does not belong here", where=f"line {line}, column {column}", hint=hint,
-                                line=line, column=column)
+            hint = "Close the quote." if odd in "'\"" else f'Quote names that hold {odd!r}: "like {odd} this".'
+            raise LanguageError(
+                f"{odd!r} does not belong here",
+                where=f"line {line}, column {column}",
+                hint=hint,
+                line=line,
+                column=column,
+            )
         kind, raw = str(m.lastgroup), m.group()
         if kind == "string":
             out.append(Token("string", raw[1:-1].replace("''", "'"), at))

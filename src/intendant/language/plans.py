@@ -98,7 +98,9 @@ def from_json(data: Json) -> Plan:
         steps = Plan(tuple(_from_json(d) for d in data))
         return parse(print_plan(steps))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as e:
-        raise LanguageError(f"the plan's JSON lacks or misplaces {e}", hint="`intendant plan --json` shows the shape.") from None
+        raise LanguageError(
+            f"the plan's JSON lacks or misplaces {e}", hint="`intendant plan --json` shows the shape."
+        ) from None
 
 
 def _from_json(value: Json) -> Any:

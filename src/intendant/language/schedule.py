@@ -1,7 +1,7 @@
 """Schedules as people say them, and the cron line each stands for.
 
-    daily at 00:00   weekdays at 06:00   weekly on monday at 07:30   monthly on day 1 at 05:00   every 15 minutes
-    hourly   cron '5 4 * * 1'
+daily at 00:00   weekdays at 06:00   weekly on monday at 07:30   monthly on day 1 at 05:00   every 15 minutes
+hourly   cron '5 4 * * 1'
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def _cron(text: str) -> str:
 
     fields = text.split()
     if len(fields) != 5 or not all(map(FIELD.match, fields)) or not croniter.is_valid(text):
-        raise LanguageError(f"{text!r} is no cron line", hint="Five fields: minute hour day month weekday, '0 6 * * 1'.")
+        raise LanguageError(
+            f"{text!r} is no cron line", hint="Five fields: minute hour day month weekday, '0 6 * * 1'."
+        )
     return " ".join(fields)
 
 

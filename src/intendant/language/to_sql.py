@@ -27,28 +27,105 @@ from intendant.types import Column
 __all__ = ["Compiler", "column_sql", "find_column", "kind_of_type", "literal_sql"]
 
 NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|REAL|DECIMAL)", re.I)
-TYPE_NAMES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "decimal": "DECIMAL(18, 4)",
-              "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "json": "JSON"}
+TYPE_NAMES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "decimal": "DECIMAL(18, 4)",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "json": "JSON",
+}
 """The language's types as DuckDB's."""
 
-SIMPLE = {"lower": "LOWER", "upper": "UPPER", "trim": "TRIM", "length": "LENGTH", "replace": "REPLACE",
-          "left": "LEFT", "right": "RIGHT", "substring": "SUBSTRING", "concat": "CONCAT", "split_part": "SPLIT_PART",
-          "regexp_extract": "REGEXP_EXTRACT", "regexp_replace": "REGEXP_REPLACE", "lpad": "LPAD", "abs": "ABS",
-          "round": "ROUND", "floor": "FLOOR", "ceil": "CEIL", "sqrt": "SQRT", "ln": "LN", "log10": "LOG10",
-          "exp": "EXP", "power": "POWER", "sign": "SIGN", "coalesce": "COALESCE", "nullif": "NULLIF",
-          "greatest": "GREATEST", "least": "LEAST", "year": "YEAR", "quarter": "QUARTER", "month": "MONTH",
-          "week": "WEEK", "day": "DAY", "hour": "HOUR", "minute": "MINUTE", "weekday": "ISODOW",
-          "day_name": "DAYNAME", "month_name": "MONTHNAME", "elements": "LEN", "any_contains": "LIST_CONTAINS",
-          "format_date": "STRFTIME"}
+SIMPLE = {
+    "lower": "LOWER",
+    "upper": "UPPER",
+    "trim": "TRIM",
+    "length": "LENGTH",
+    "replace": "REPLACE",
+    "left": "LEFT",
+    "right": "RIGHT",
+    "substring": "SUBSTRING",
+    "concat": "CONCAT",
+    "split_part": "SPLIT_PART",
+    "regexp_extract": "REGEXP_EXTRACT",
+    "regexp_replace": "REGEXP_REPLACE",
+    "lpad": "LPAD",
+    "abs": "ABS",
+    "round": "ROUND",
+    "floor": "FLOOR",
+    "ceil": "CEIL",
+    "sqrt": "SQRT",
+    "ln": "LN",
+    "log10": "LOG10",
+    "exp": "EXP",
+    "power": "POWER",
+    "sign": "SIGN",
+    "coalesce": "COALESCE",
+    "nullif": "NULLIF",
+    "greatest": "GREATEST",
+    "least": "LEAST",
+    "year": "YEAR",
+    "quarter": "QUARTER",
+    "month": "MONTH",
+    "week": "WEEK",
+    "day": "DAY",
+    "hour": "HOUR",
+    "minute": "MINUTE",
+    "weekday": "ISODOW",
+    "day_name": "DAYNAME",
+    "month_name": "MONTHNAME",
+    "elements": "LEN",
+    "any_contains": "LIST_CONTAINS",
+    "format_date": "STRFTIME",
+}
 CASTS = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "date_of": "DATE", "timestamp_of": "TIMESTAMP"}
-ARITY = {"replace": (3, 3), "substring": (2, 3), "left": (2, 2), "right": (2, 2), "split_part": (3, 3), "round": (1, 2),
-         "regexp_extract": (2, 3), "regexp_replace": (3, 3), "lpad": (3, 3), "power": (2, 2), "nullif": (2, 2),
-         "if": (3, 3), "start_of": (2, 2), "days_between": (2, 2), "hours_between": (2, 2), "seconds_between": (2, 2),
-         "format_date": (2, 2), "add_days": (2, 2), "element": (2, 2), "any_contains": (2, 2), "now": (0, 0),
-         "today": (0, 0), "concat": (1, 99), "coalesce": (1, 99), "greatest": (1, 99), "least": (1, 99)}
-BINARY: dict[str, type[exp.Binary]] = {"and": exp.And, "or": exp.Or, "=": exp.EQ, "!=": exp.NEQ, "<": exp.LT,
-                                       "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "+": exp.Add, "-": exp.Sub,
-                                       "*": exp.Mul, "/": exp.Div, "%": exp.Mod, "||": exp.DPipe}
+ARITY = {
+    "replace": (3, 3),
+    "substring": (2, 3),
+    "left": (2, 2),
+    "right": (2, 2),
+    "split_part": (3, 3),
+    "round": (1, 2),
+    "regexp_extract": (2, 3),
+    "regexp_replace": (3, 3),
+    "lpad": (3, 3),
+    "power": (2, 2),
+    "nullif": (2, 2),
+    "if": (3, 3),
+    "start_of": (2, 2),
+    "days_between": (2, 2),
+    "hours_between": (2, 2),
+    "seconds_between": (2, 2),
+    "format_date": (2, 2),
+    "add_days": (2, 2),
+    "element": (2, 2),
+    "any_contains": (2, 2),
+    "now": (0, 0),
+    "today": (0, 0),
+    "concat": (1, 99),
+    "coalesce": (1, 99),
+    "greatest": (1, 99),
+    "least": (1, 99),
+}
+BINARY: dict[str, type[exp.Binary]] = {
+    "and": exp.And,
+    "or": exp.Or,
+    "=": exp.EQ,
+    "!=": exp.NEQ,
+    "<": exp.LT,
+    "<=": exp.LTE,
+    ">": exp.GT,
+    ">=": exp.GTE,
+    "+": exp.Add,
+    "-": exp.Sub,
+    "*": exp.Mul,
+    "/": exp.Div,
+    "%": exp.Mod,
+    "||": exp.DPipe,
+}
 
 
 def kind_of_type(duckdb_type: str) -> str:
@@ -73,8 +150,12 @@ def find_column(name: str, columns: Sequence[Column], where: str = "") -> Column
     folded = [c for c in columns if c.name.lower() == name.lower()]
     if folded:
         return folded[0]
-    raise UnknownName(f"there is no column {name!r}", where=where,
-                      hint=did_you_mean(name, [c.name for c in columns], "column"), name=name)
+    raise UnknownName(
+        f"there is no column {name!r}",
+        where=where,
+        hint=did_you_mean(name, [c.name for c in columns], "column"),
+        name=name,
+    )
 
 
 def column_sql(name: str) -> exp.Column:
@@ -116,8 +197,11 @@ class Compiler:
         """The SQL tree of an expression that must be true or false."""
         tree, kind = self.visit(e)
         if kind not in ("bool", "null", "any"):
-            raise self.wrong(e, f"`{print_expression(e)}` is {words(kind)}, not a condition",
-                             "Compare it with something, e.g. `> 0`.")
+            raise self.wrong(
+                e,
+                f"`{print_expression(e)}` is {words(kind)}, not a condition",
+                "Compare it with something, e.g. `> 0`.",
+            )
         return tree
 
     def wrong(self, e: Expr, message: str, hint: str) -> TypeMismatch:
@@ -146,7 +230,9 @@ class Compiler:
 
     def expect(self, e: Expr, kind: str, wanted: tuple[str, ...], message: str) -> None:
         if kind not in (*wanted, "null", "any", "other"):
-            raise self.wrong(e, f"{message}; `{print_expression(e)}` is {words(kind)}", "Cast it or use another column.")
+            raise self.wrong(
+                e, f"{message}; `{print_expression(e)}` is {words(kind)}", "Cast it or use another column."
+            )
 
     def binary(self, e: Binary) -> tuple[exp.Expression, str]:
         left, lk = self.visit(e.left)
@@ -194,8 +280,9 @@ class Compiler:
         except re.error as x:
             raise self.wrong(e, f"{e.value!r} is no regular expression: {x}", "Escape special characters.") from None
 
-    def comparable(self, whole: Expr, a: Expr, left: exp.Expression, lk: str, b: Expr, right: exp.Expression,
-                   rk: str) -> tuple[exp.Expression, exp.Expression]:
+    def comparable(
+        self, whole: Expr, a: Expr, left: exp.Expression, lk: str, b: Expr, right: exp.Expression, rk: str
+    ) -> tuple[exp.Expression, exp.Expression]:
         """Both sides, a text literal beside a time made that time; other mixtures are errors."""
         if lk == rk or {lk, rk} & {"null", "any", "other"}:
             return left, right
@@ -205,8 +292,11 @@ class Compiler:
             return self.literal(Literal(a.value, "timestamp"))[0], right
         if {lk, rk} == {"clock", "text"}:
             return left, right
-        raise self.wrong(whole, f"`{print_expression(a)}` is {words(lk)}, `{print_expression(b)}` is {words(rk)}",
-                         "Compare like with like: quote text, leave numbers bare, or cast the column.")
+        raise self.wrong(
+            whole,
+            f"`{print_expression(a)}` is {words(lk)}, `{print_expression(b)}` is {words(rk)}",
+            "Compare like with like: quote text, leave numbers bare, or cast the column.",
+        )
 
     def between(self, e: Between) -> tuple[exp.Expression, str]:
         tree, kind = self.visit(e.arg)
@@ -248,7 +338,9 @@ class Compiler:
             raise self.wrong(e, f"`{e.name}` takes {n} arguments, {len(e.args)} given", "See `docs/language.md`.")
         pairs = [self.visit(a) for a in e.args]
         result = FUNCTIONS.get(e.name, "time")
-        kind = {"same": pairs[0][1] if pairs else "any", "second": pairs[1][1] if len(pairs) > 1 else "any"}.get(result, result)
+        kind = {"same": pairs[0][1] if pairs else "any", "second": pairs[1][1] if len(pairs) > 1 else "any"}.get(
+            result, result
+        )
         return self.function(e, [p[0] for p in pairs]), kind
 
     def function(self, e: Call, args: list[exp.Expression]) -> exp.Expression:
@@ -261,8 +353,11 @@ class Compiler:
     def start_of(self, e: Call, args: list[exp.Expression]) -> exp.Expression:
         unit = e.args[0]
         if not isinstance(unit, Literal) or unit.value not in ("hour", "day", "week", "month", "quarter", "year"):
-            raise self.wrong(e, "`start_of` begins with 'hour', 'day', 'week', 'month', 'quarter' or 'year'",
-                             "Write start_of('month', created_at).")
+            raise self.wrong(
+                e,
+                "`start_of` begins with 'hour', 'day', 'week', 'month', 'quarter' or 'year'",
+                "Write start_of('month', created_at).",
+            )
         return exp.func("DATE_TRUNC", exp.Literal.string(unit.value), args[1], dialect="duckdb")
 
 
@@ -274,8 +369,15 @@ def between_units(unit: str) -> Callable[[Compiler, Call, list[exp.Expression]],
 
 
 def words(kind: str) -> str:
-    return {"number": "a number", "text": "text", "bool": "true or false", "time": "a date or time",
-            "clock": "a time of day", "duration": "a length of time", "null": "null"}.get(kind, "a nested value")
+    return {
+        "number": "a number",
+        "text": "text",
+        "bool": "true or false",
+        "time": "a date or time",
+        "clock": "a time of day",
+        "duration": "a length of time",
+        "null": "null",
+    }.get(kind, "a nested value")
 
 
 def wrapped(e: exp.Expression) -> exp.Expression:
@@ -288,17 +390,26 @@ SPECIAL: dict[str, Callable[[Compiler, Call, list[exp.Expression]], exp.Expressi
     "days_between": between_units("day"),
     "hours_between": between_units("hour"),
     "seconds_between": between_units("second"),
-    "add_days": lambda c, e, a: exp.Anonymous(this="DATE_ADD", expressions=[
-        a[0], exp.Anonymous(this="TO_DAYS", expressions=[exp.cast(a[1], "INT")])]),
+    "add_days": lambda c, e, a: exp.Anonymous(
+        this="DATE_ADD", expressions=[a[0], exp.Anonymous(this="TO_DAYS", expressions=[exp.cast(a[1], "INT")])]
+    ),
     "if": lambda c, e, a: exp.If(this=c.condition(e.args[0]), true=a[1], false=a[2]),
     "initcap": lambda c, e, a: exp.DPipe(
         this=exp.func("UPPER", exp.func("LEFT", a[0].copy(), exp.Literal.number(1), dialect="duckdb")),
-        expression=exp.func("LOWER", exp.func("SUBSTRING", a[0], exp.Literal.number(2)))),
+        expression=exp.func("LOWER", exp.func("SUBSTRING", a[0], exp.Literal.number(2))),
+    ),
     "element": lambda c, e, a: exp.Anonymous(this="LIST_EXTRACT", expressions=a),
     "now": lambda c, e, a: exp.Cast(this=exp.CurrentTimestamp(), to=exp.DataType.build("TIMESTAMP")),
     "today": lambda c, e, a: exp.CurrentDate(),
 }
 VISITORS: dict[type, Callable[..., tuple[exp.Expression, str]]] = {
-    Literal: Compiler.literal, Col: Compiler.column, Unary: Compiler.unary, Binary: Compiler.binary,
-    Between: Compiler.between, In: Compiler.among, IsNull: Compiler.null_test, Case: Compiler.case, Call: Compiler.call,
+    Literal: Compiler.literal,
+    Col: Compiler.column,
+    Unary: Compiler.unary,
+    Binary: Compiler.binary,
+    Between: Compiler.between,
+    In: Compiler.among,
+    IsNull: Compiler.null_test,
+    Case: Compiler.case,
+    Call: Compiler.call,
 }

@@ -38,7 +38,7 @@ class LightweightLLMAgent:
             raise UsageError(f"max_tokens is {max_tokens}", hint="Use 1 or more.")
         question: Message = {"role": "user", "content": prompt}
         system: Message = {"role": "system", "content": f"You are {self.role_description}. Answer briefly."}
-        answer = self._backend().chat([system, *self.conversation_history[-2 * MOST_TURNS:], question], max_tokens)
+        answer = self._backend().chat([system, *self.conversation_history[-2 * MOST_TURNS :], question], max_tokens)
         self.conversation_history += [question, {"role": "assistant", "content": answer}]
         return answer
 

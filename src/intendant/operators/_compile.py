@@ -40,7 +40,7 @@ def _full(table: exp.Table) -> str:
 
 def sql_text(query: exp.Expression) -> str:
     """The tree in the engine's dialect."""
-    return query.sql(dialect="duckdb")
+    return str(query.sql(dialect="duckdb"))
 
 
 def apply(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing, where: str) -> Relation:

@@ -53,8 +53,11 @@ def table_sql(name: str) -> exp.Table:
 def select_from(relation: Relation, *expressions: exp.Expression) -> exp.Select:
     """SELECT expressions (all columns when none) FROM (relation)."""
     inner = relation.query
-    source: exp.Expression = inner if isinstance(inner, exp.Table) else exp.Subquery(
-        this=inner, alias=exp.TableAlias(this=exp.to_identifier("t")))
+    source: exp.Expression = (
+        inner
+        if isinstance(inner, exp.Table)
+        else exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier("t")))
+    )
     shown = list(expressions) or [column_sql(n) for n in relation.names]
     return exp.Select(expressions=shown).from_(source, copy=False)
 
@@ -87,8 +90,11 @@ class Operator(ABC):
     def fresh(name: str, relation: Relation, scope: Scope) -> None:
         """Raises LanguageError when a new column's name is taken."""
         if any(c.lower() == name.lower() for c in relation.names):
-            raise LanguageError(f"there is a column {name!r} already", where=scope.where,
-                                hint="Choose another name, or drop the old column first.")
+            raise LanguageError(
+                f"there is a column {name!r} already",
+                where=scope.where,
+                hint="Choose another name, or drop the old column first.",
+            )
 
     @staticmethod
     def compiler(relation: Relation, scope: Scope) -> Compiler:
@@ -97,8 +103,11 @@ class Operator(ABC):
     @staticmethod
     def numeric(column: Column, scope: Scope, what: str) -> None:
         if kind_of_type(column.type) != "number":
-            raise TypeMismatch(f"{what} needs a number; {column.name!r} is {column.type}", where=scope.where,
-                               hint=f"Cast it first: `cast {column.name} to number`.")
+            raise TypeMismatch(
+                f"{what} needs a number; {column.name!r} is {column.type}",
+                where=scope.where,
+                hint=f"Cast it first: `cast {column.name} to number`.",
+            )
 
     @staticmethod
     def expression(text: str, relation: Relation, scope: Scope) -> exp.Expression:

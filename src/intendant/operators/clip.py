@@ -23,6 +23,11 @@ class Clip(Operator):
         self.numeric(column, scope, "`clip`")
         low, high = (self.compiler(relation, scope).sql(parse_expression(step.args[k])) for k in ("low", "high"))
         own = column_sql(column.name)
-        value = exp.Case(ifs=[exp.If(this=exp.LT(this=own, expression=low), true=low.copy()),
-                              exp.If(this=exp.GT(this=own.copy(), expression=high), true=high.copy())], default=own.copy())
+        value = exp.Case(
+            ifs=[
+                exp.If(this=exp.LT(this=own, expression=low), true=low.copy()),
+                exp.If(this=exp.GT(this=own.copy(), expression=high), true=high.copy()),
+            ],
+            default=own.copy(),
+        )
         return self.replaced(relation, scope, {column.name: value})

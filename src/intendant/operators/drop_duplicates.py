@@ -25,7 +25,9 @@ class DropDuplicates(Operator):
         if step.get("by"):
             by = self.column(step.args["by"], relation, scope)
             order = [exp.Ordered(this=column_sql(by.name), desc=step.args["keep"] == "newest", nulls_first=False)]
-        rest = [exp.Ordered(this=column_sql(n)) for n in relation.names if not step.get("by") or n != order[0].this.name]
+        rest = [
+            exp.Ordered(this=column_sql(n)) for n in relation.names if not step.get("by") or n != order[0].this.name
+        ]
         window = exp.Window(this=exp.RowNumber(), partition_by=keys, order=exp.Order(expressions=[*order, *rest]))
         query = select_from(relation)
         query.set("qualify", exp.Qualify(this=exp.EQ(this=window, expression=exp.Literal.number(1))))

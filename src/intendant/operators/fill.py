@@ -33,15 +33,22 @@ class Fill(Operator):
             parsed = parse_expression(step.args["value"])
             compiler = self.compiler(relation, scope)
             kind = compiler.kind(parsed)
-            if kind not in (kind_of_type(column.type), "any", "other") and not (kind == "text" and kind_of_type(column.type) == "time"):
-                raise TypeMismatch(f"{column.name!r} is {column.type}; `{step.args['value']}` is not", where=scope.where,
-                                   hint="Fill with a value of the same type.")
+            if kind not in (kind_of_type(column.type), "any", "other") and not (
+                kind == "text" and kind_of_type(column.type) == "time"
+            ):
+                raise TypeMismatch(
+                    f"{column.name!r} is {column.type}; `{step.args['value']}` is not",
+                    where=scope.where,
+                    hint="Fill with a value of the same type.",
+                )
             value = compiler.sql(parsed)
         return self.replaced(relation, scope, {column.name: exp.Coalesce(this=own.copy(), expressions=[value])})
 
     def average(self, how: str, name: str, kind: str, relation: Relation, scope: Scope) -> exp.Expression:
         if how != "mode" and kind_of_type(kind) != "number":
-            raise TypeMismatch(f"`{how}` needs a number; {name!r} is {kind}", where=scope.where, hint="Use `mode` or a value.")
+            raise TypeMismatch(
+                f"`{how}` needs a number; {name!r} is {kind}", where=scope.where, hint="Use `mode` or a value."
+            )
         inner = select_from(relation, exp.func(AVERAGES[how], column_sql(name), dialect="duckdb"))
         return exp.Subquery(this=inner.copy())
 

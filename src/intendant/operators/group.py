@@ -14,8 +14,16 @@ from intendant.types import Step
 
 __all__ = ["Group", "default_name"]
 
-FUNCTIONS = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX", "median": "MEDIAN", "stddev": "STDDEV",
-             "first": "FIRST", "last": "LAST"}
+FUNCTIONS = {
+    "sum": "SUM",
+    "avg": "AVG",
+    "min": "MIN",
+    "max": "MAX",
+    "median": "MEDIAN",
+    "stddev": "STDDEV",
+    "first": "FIRST",
+    "last": "LAST",
+}
 NUMERIC = ("sum", "avg", "median", "stddev")
 
 
@@ -56,8 +64,11 @@ class Group(Operator):
         value = compiler.sql(parsed)
         if function in NUMERIC and compiler.kind(parsed) not in ("number", "bool", "any"):
             shown = parsed.name if isinstance(parsed, Col) else over
-            raise TypeMismatch(f"`{function}` needs a number; {shown!r} is none", where=scope.where,
-                               hint=f"Cast it first: `cast {shown} to number`.")
+            raise TypeMismatch(
+                f"`{function}` needs a number; {shown!r} is none",
+                where=scope.where,
+                hint=f"Cast it first: `cast {shown} to number`.",
+            )
         if function in NUMERIC and compiler.kind(parsed) == "bool":
             value = exp.cast(value, "INT")
         if function == "count":

@@ -26,22 +26,31 @@ class Join(Operator):
         pairs = [self.pair(left, right, relation, other, scope) for left, right in step.args["match"]]
         on = exp.and_(*(exp.EQ(this=qualified("l", a), expression=qualified("r", b)) for a, b in pairs))
         columns, shown = self.output(pairs, relation, other, step.args["table"], side)
-        left_source = relation.query.copy() if isinstance(relation.query, exp.Table) else exp.Subquery(this=relation.query)
+        left_source = (
+            relation.query.copy() if isinstance(relation.query, exp.Table) else exp.Subquery(this=relation.query)
+        )
         query = exp.Select(expressions=shown).from_(exp.alias_(left_source, "l", table=True))
-        query = query.join(exp.alias_(table_sql(step.args["table"]), "r", table=True), on=on,
-                           join_type=SIDES[side] or "inner")
+        query = query.join(
+            exp.alias_(table_sql(step.args["table"]), "r", table=True), on=on, join_type=SIDES[side] or "inner"
+        )
         return Relation(query, columns)
 
-    def pair(self, left: str, right: str, relation: Relation, other: tuple[Column, ...], scope: Scope) -> tuple[str, str]:
+    def pair(
+        self, left: str, right: str, relation: Relation, other: tuple[Column, ...], scope: Scope
+    ) -> tuple[str, str]:
         a = find_column(left, relation.columns, scope.where)
         b = find_column(right, other, scope.where)
         if kind_of_type(a.type) != kind_of_type(b.type):
-            raise TypeMismatch(f"{a.name!r} is {a.type}, {b.name!r} is {b.type}: they can't match", where=scope.where,
-                               hint=f"Cast one first: `cast {a.name} to text`.")
+            raise TypeMismatch(
+                f"{a.name!r} is {a.type}, {b.name!r} is {b.type}: they can't match",
+                where=scope.where,
+                hint=f"Cast one first: `cast {a.name} to text`.",
+            )
         return a.name, b.name
 
-    def output(self, pairs: list[tuple[str, str]], relation: Relation, other: tuple[Column, ...], table: str,
-               side: str) -> tuple[tuple[Column, ...], list[exp.Expression]]:
+    def output(
+        self, pairs: list[tuple[str, str]], relation: Relation, other: tuple[Column, ...], table: str, side: str
+    ) -> tuple[tuple[Column, ...], list[exp.Expression]]:
         """Ours, then theirs without the keys they share with us; a clash gets the other table's name as prefix."""
         columns, shown = [], []
         same = {b: a for a, b in pairs}

@@ -27,8 +27,10 @@ class Rename(Operator):
         twice = next((n for n in folded if folded.count(n) > 1), None)
         if twice:
             raise LanguageError(f"two columns would be named {twice!r}", where=scope.where, hint="Choose another name.")
-        shown = [exp.alias_(column_sql(c.name), new[c.name], quoted=True) if c.name in new else column_sql(c.name)
-                 for c in relation.columns]
+        shown = [
+            exp.alias_(column_sql(c.name), new[c.name], quoted=True) if c.name in new else column_sql(c.name)
+            for c in relation.columns
+        ]
         return Relation(select_from(relation, *shown), columns, relation.ordered)
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -13,12 +13,16 @@ from intendant.types import Step
 __all__ = ["Sort", "order_by"]
 
 
-def order_by(keys: Sequence[tuple[str, str]], relation: Relation, scope: Scope, *, flip: bool = False) -> list[exp.Ordered]:
+def order_by(
+    keys: Sequence[tuple[str, str]], relation: Relation, scope: Scope, *, flip: bool = False
+) -> list[exp.Ordered]:
     """ORDER BY terms; missing values come last either way."""
     terms = []
     for name, direction in keys:
         column = Operator.column(name, relation, scope)
-        terms.append(exp.Ordered(this=column_sql(column.name), desc=(direction == "descending") != flip, nulls_first=False))
+        terms.append(
+            exp.Ordered(this=column_sql(column.name), desc=(direction == "descending") != flip, nulls_first=False)
+        )
     return terms
 
 

@@ -23,7 +23,10 @@ class Trim(Operator):
         for name in step.args["columns"]:
             column = self.column(name, relation, scope)
             if kind_of_type(column.type) != "text":
-                raise TypeMismatch(f"`{step.args['how']}` needs text; {column.name!r} is {column.type}", where=scope.where,
-                                   hint=f"Cast it first: `cast {column.name} to text`.")
+                raise TypeMismatch(
+                    f"`{step.args['how']}` needs text; {column.name!r} is {column.type}",
+                    where=scope.where,
+                    hint=f"Cast it first: `cast {column.name} to text`.",
+                )
             changes[column.name] = exp.func(step.args["how"].upper(), column_sql(column.name), dialect="duckdb")
         return self.replaced(relation, scope, changes)

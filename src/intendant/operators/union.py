@@ -24,8 +24,11 @@ class Union(Operator):
         for name in ours.keys() & theirs.keys():
             a, b = kind_of_type(ours[name].type), kind_of_type(theirs[name].type)
             if a != b:
-                raise TypeMismatch(f"{ours[name].name!r} is {ours[name].type} here and {theirs[name].type} there",
-                                   where=scope.where, hint="Cast one of them first.")
+                raise TypeMismatch(
+                    f"{ours[name].name!r} is {ours[name].type} here and {theirs[name].type} there",
+                    where=scope.where,
+                    hint="Cast one of them first.",
+                )
         columns = [*relation.columns, *(c for n, c in theirs.items() if n not in ours)]
         left = select_from(relation, *(shown(c, ours) for c in columns))
         other = Relation(table_sql(step.args["table"]), tuple(theirs.values()))
@@ -39,5 +42,7 @@ class Union(Operator):
 
 def shown(column: Column, has: dict[str, Column]) -> exp.Expression:
     mine = has.get(column.name.lower())
-    value: exp.Expression = column_sql(mine.name) if mine else exp.cast(exp.Null(), exp.DataType.build(column.type, dialect="duckdb"))
+    value: exp.Expression = (
+        column_sql(mine.name) if mine else exp.cast(exp.Null(), exp.DataType.build(column.type, dialect="duckdb"))
+    )
     return exp.alias_(value, column.name, quoted=True)

@@ -28,9 +28,16 @@ def advise(described: Mapping[str, Json], thresholds: Thresholds, app: Intendant
     measured, and the declared metrics are not used. Raises UsageError naming the missing or wrong field, SourceError.
     """
     if not isinstance(described, Mapping):
-        raise UsageError("a described pipeline is an object", hint='Give {"id": ..., "source": {...}, "quality_metrics": {...}, "infrastructure_metrics": {...}}.')
+        raise UsageError(
+            "a described pipeline is an object",
+            hint='Give {"id": ..., "source": {...}, "quality_metrics": {...}, "infrastructure_metrics": {...}}.',
+        )
     source = described.get("source")
-    live = app is not None and isinstance(source, Mapping) and str(source.get("name", "")).partition(".")[0] in app.workspace.sources
+    live = (
+        app is not None
+        and isinstance(source, Mapping)
+        and str(source.get("name", "")).partition(".")[0] in app.workspace.sources
+    )
     for part in PARTS[:1] if live else PARTS:
         if not isinstance(described.get(part), Mapping):
             raise UsageError(f"{part!r} is missing", hint=f"A described pipeline has {', '.join(PARTS)}.")
@@ -38,12 +45,22 @@ def advise(described: Mapping[str, Json], thresholds: Thresholds, app: Intendant
     quality_metrics = measured_quality(app, str(source["name"])) if live and app else described["quality_metrics"]
     load = measured_load(app) if live and app else described["infrastructure_metrics"]
     ingestion = DataIngestionAgent().analyze_data_source(source)
-    quality = DataQualityAgent().assess_data_quality(quality_metrics, SeverityThresholds(thresholds.severity_low, thresholds.severity_medium))
+    quality = DataQualityAgent().assess_data_quality(
+        quality_metrics, SeverityThresholds(thresholds.severity_low, thresholds.severity_medium)
+    )
     levels = PriorityThresholds(thresholds.priority_high, thresholds.priority_critical)
     optimization = InfrastructureOptimizationAgent().optimize_resources(load, levels, thresholds.dead_band)
-    return {"id": str(described.get("id", "pipeline")), "strategy": ingestion["strategy"], "severity": quality["severity"],
-            "priority": optimization["priority"], "ingestion": ingestion, "quality": quality, "optimization": optimization,
-            "recommendations": [*quality["recommendations"], *optimization["recommendations"]], "measured": live}
+    return {
+        "id": str(described.get("id", "pipeline")),
+        "strategy": ingestion["strategy"],
+        "severity": quality["severity"],
+        "priority": optimization["priority"],
+        "ingestion": ingestion,
+        "quality": quality,
+        "optimization": optimization,
+        "recommendations": [*quality["recommendations"], *optimization["recommendations"]],
+        "measured": live,
+    }
 
 
 def measured_quality(app: Intendant, name: str) -> dict[str, Json]:
@@ -65,5 +82,10 @@ def measured_load(app: Intendant) -> dict[str, Json]:
 
     disk = psutil.disk_usage(str(app.workspace.root))
     recent = [float(e.data["ms"]) for e in app.journal.events(kinds=["query.ran"], newest=True, limit=100)]
-    return {"cpu_usage": psutil.cpu_percent(interval=0.2), "memory_usage": psutil.virtual_memory().percent, "storage_used": disk.used / 1e9,
-            "storage_total": disk.total / 1e9, "query_latency": sum(recent) / len(recent) if recent else 0.0}
+    return {
+        "cpu_usage": psutil.cpu_percent(interval=0.2),
+        "memory_usage": psutil.virtual_memory().percent,
+        "storage_used": disk.used / 1e9,
+        "storage_total": disk.total / 1e9,
+        "query_latency": sum(recent) / len(recent) if recent else 0.0,
+    }

@@ -32,11 +32,14 @@ class Misfit:
     """The SQL of the column as `wanted`."""
 
 
-def misfits(engine: DuckDB, staged: Snapshot, expected: Mapping[str, str], mixed: Collection[str], *, strict: bool) -> list[Misfit]:
+def misfits(
+    engine: DuckDB, staged: Snapshot, expected: Mapping[str, str], mixed: Collection[str], *, strict: bool
+) -> list[Misfit]:
     """The columns of a stage that came as text although they are (mostly) of another type.
 
-    `mixed` names the columns in which the source itself sent numbers and texts; `expected` has the types of the table's columns as they are. With `strict` (rows are added to a table) more than
-    10% of misfits raise TypeMismatch; otherwise (the table is replaced) such a column takes its new type.
+    `mixed` names the columns in which the source itself sent numbers and texts; `expected` has the types of the table's
+    columns as they are. With `strict` (rows are added to a table) more than 10% of misfits raise TypeMismatch;
+    otherwise (the table is replaced) such a column takes its new type.
     """
     wanted = {c.name: t for c in staged.columns if (t := _wanted(c, expected, mixed, engine, staged))}
     if not wanted or not staged.rows:
@@ -49,15 +52,22 @@ def misfits(engine: DuckDB, staged: Snapshot, expected: Mapping[str, str], mixed
     for name, bad in zip(names, row, strict=True):
         if bad > MOST_SHARE * staged.rows:
             if strict:
-                raise TypeMismatch(f"{bad:,} of {staged.rows:,} values of {name!r} are not {wanted[name]}", where=staged.table,
-                                   hint="The source changed: load it `into` another table, or `cast` the column of this one first.")
+                raise TypeMismatch(
+                    f"{bad:,} of {staged.rows:,} values of {name!r} are not {wanted[name]}",
+                    where=staged.table,
+                    hint="The source changed: load it `into` another table, or `cast` the column of this one first.",
+                )
             continue
         reason = f"{name}: not {_words(wanted[name])}"
-        out.append(Misfit(name, wanted[name], int(bad), reason, tests[name], f"TRY_CAST({quoted(name)} AS {wanted[name]})"))
+        out.append(
+            Misfit(name, wanted[name], int(bad), reason, tests[name], f"TRY_CAST({quoted(name)} AS {wanted[name]})")
+        )
     return out
 
 
-def _wanted(column: Column, expected: Mapping[str, str], mixed: Collection[str], engine: DuckDB, staged: Snapshot) -> str:
+def _wanted(
+    column: Column, expected: Mapping[str, str], mixed: Collection[str], engine: DuckDB, staged: Snapshot
+) -> str:
     """The type this text column should have, "" when it is fine as it is."""
     if column.type != "VARCHAR":
         return ""
@@ -67,8 +77,10 @@ def _wanted(column: Column, expected: Mapping[str, str], mixed: Collection[str],
     if column.name not in mixed:
         return ""
     own = quoted(column.name)
-    sql = (f"SELECT count(TRY_CAST({own} AS BIGINT)) FILTER (WHERE {own} NOT LIKE '%.%'), count(TRY_CAST({own} AS DOUBLE)), "
-           f"count({own}) FROM {table_sql(staged.table).sql('duckdb')}")
+    sql = (
+        f"SELECT count(TRY_CAST({own} AS BIGINT)) FILTER (WHERE {own} NOT LIKE '%.%'), count(TRY_CAST({own} AS DOUBLE)), "
+        f"count({own}) FROM {table_sql(staged.table).sql('duckdb')}"
+    )
     whole, numbers, filled = engine.rows(sql, {staged.table: staged})[1][0]
     if not filled or numbers < MOSTLY * filled:
         return ""

@@ -21,9 +21,18 @@ LEAST_FREE_GB = 1.0
 
 def doctor(app: Intendant) -> list[dict[str, Json]]:
     """[{"what", "state": "ok|warning|problem|absent", "detail", "mend"}], problems last."""
-    out = [python(), *(package(n) for n in ("duckdb", "dbos", "xllamacpp")), disk(app), journal(app), *tables(app), *(source(app, n) for n in app.workspace.sources),
-           model(app), extra("torch", "training the planner and loading Qwen checkpoints", "pip install 'intendant[train]'"),
-           extra("pyspark", "the Spark engine", "It is not part of this version."), owner(app)]
+    out = [
+        python(),
+        *(package(n) for n in ("duckdb", "dbos", "xllamacpp")),
+        disk(app),
+        journal(app),
+        *tables(app),
+        *(source(app, n) for n in app.workspace.sources),
+        model(app),
+        extra("torch", "training the planner and loading Qwen checkpoints", "pip install 'intendant[train]'"),
+        extra("pyspark", "the Spark engine", "It is not part of this version."),
+        owner(app),
+    ]
     order = {"ok": 0, "absent": 1, "warning": 2, "problem": 3}
     return sorted(out, key=lambda r: order[r["state"]])
 
@@ -34,7 +43,12 @@ def row(what: str, state: str, detail: str, mend: str = "") -> dict[str, Json]:
 
 def python() -> dict[str, Json]:
     version = ".".join(map(str, sys.version_info[:3]))
-    return row("Python", "ok" if sys.version_info >= (3, 11) else "problem", version, "" if sys.version_info >= (3, 11) else "Use Python 3.11 or newer.")
+    return row(
+        "Python",
+        "ok" if sys.version_info >= (3, 11) else "problem",
+        version,
+        "" if sys.version_info >= (3, 11) else "Use Python 3.11 or newer.",
+    )
 
 
 def package(name: str) -> dict[str, Json]:
@@ -44,7 +58,12 @@ def package(name: str) -> dict[str, Json]:
 def disk(app: Intendant) -> dict[str, Json]:
     free = shutil.disk_usage(app.workspace.root).free / 1e9
     low = free < LEAST_FREE_GB
-    return row("disk", "problem" if low else "ok", f"{free:.1f} GB free, the lake holds {app.lake.size() / 1e9:.3f} GB", "Free some space." if low else "")
+    return row(
+        "disk",
+        "problem" if low else "ok",
+        f"{free:.1f} GB free, the lake holds {app.lake.size() / 1e9:.3f} GB",
+        "Free some space." if low else "",
+    )
 
 
 def journal(app: Intendant) -> dict[str, Json]:
@@ -81,14 +100,26 @@ def model(app: Intendant) -> dict[str, Json]:
         facts = info(app.workspace.model.planner)
     except IntendantError as e:
         return row("planner model", "problem", e.message, e.hint)
-    return row("planner model", "ok", f"{facts['name']}, {facts['parameters']:,} parameters, {facts['bytes'] / 1e6:.1f} MB")
+    return row(
+        "planner model", "ok", f"{facts['name']}, {facts['parameters']:,} parameters, {facts['bytes'] / 1e6:.1f} MB"
+    )
 
 
 def extra(name: str, what: str, mend: str) -> dict[str, Json]:
     found = importlib.util.find_spec(name) is not None
-    return row(name, "ok" if found else "absent", f"{'installed' if found else 'not installed'}: needed for {what}", "" if found else mend)
+    return row(
+        name,
+        "ok" if found else "absent",
+        f"{'installed' if found else 'not installed'}: needed for {what}",
+        "" if found else mend,
+    )
 
 
 def owner(app: Intendant) -> dict[str, Json]:
     waiting = app._queued()
-    return row("runs", "warning" if waiting else "ok", f"{len(waiting)} unfinished", "Finish them: `intendant resume`, or keep `intendant serve` running." if waiting else "")
+    return row(
+        "runs",
+        "warning" if waiting else "ok",
+        f"{len(waiting)} unfinished",
+        "Finish them: `intendant resume`, or keep `intendant serve` running." if waiting else "",
+    )

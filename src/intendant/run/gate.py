@@ -46,21 +46,34 @@ class Gate:
         self.guard_volume(snapshot, staged, step)
         settings = self.lake.settings(staged.table) if self.lake.exists(staged.table) else {}
         declared = rules_of(settings)
-        others = {t: self.lake.snapshot(t) for r in declared for t in rule_kinds.kinds()[r.type].reads(r) if self.lake.exists(t)}
+        others = {
+            t: self.lake.snapshot(t)
+            for r in declared
+            for t in rule_kinds.kinds()[r.type].reads(r)
+            if self.lake.exists(t)
+        }
         if snapshot.rows == 0:
             return Verdict(True, self.on_failure(settings))
         odd = self.conform(stage, staged, step) if step.verb == "ingest" else []
         snapshot = stage.snapshot()
         broken = checks.audit(self.engine, staged.table, snapshot, declared, others)
-        found = checks.detect(self.engine, staged.table, snapshot) if step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST else []
+        found = (
+            checks.detect(self.engine, staged.table, snapshot)
+            if step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST
+            else []
+        )
         on_failure = self.on_failure(settings)
         predicates = [[said(f, declared), f.where] for f in broken if f.where] if on_failure == "quarantine" else []
         why = "; ".join(f.evidence for f in broken)
-        return Verdict(not broken, on_failure, (*odd, *broken, *found), [r.as_dict() for r in declared], predicates, why)
+        return Verdict(
+            not broken, on_failure, (*odd, *broken, *found), [r.as_dict() for r in declared], predicates, why
+        )
 
     def conform(self, stage: Stage, staged: Staged, step: Step) -> list[Finding]:
         """Moves rows with a value of the wrong type to the quarantine's stage; the columns take back their type."""
-        expected = {c.name: c.type for c in self.lake.snapshot(staged.table).columns} if self.lake.exists(staged.table) else {}
+        expected = (
+            {c.name: c.type for c in self.lake.snapshot(staged.table).columns} if self.lake.exists(staged.table) else {}
+        )
         before = stage.snapshot()
         odd = misfits(self.engine, before, expected, staged.facts.get("mixed", ()), strict=staged.mode != "replace")
         if not odd:
@@ -81,9 +94,19 @@ class Gate:
 
     def finding(self, misfit: Misfit, snapshot: Snapshot) -> Finding:
         share = misfit.rows / snapshot.rows
-        return Finding("type", snapshot.table, misfit.column, "MEDIUM" if share > 0.001 else "LOW", misfit.rows, snapshot.rows,
-                       f"{misfit.rows} of {snapshot.rows} values of {misfit.column!r} are {misfit.reason.partition(': ')[2]}; "
-                       f"their rows are set aside in quarantine.{snapshot.table}.", 1.0, "", misfit.predicate)
+        return Finding(
+            "type",
+            snapshot.table,
+            misfit.column,
+            "MEDIUM" if share > 0.001 else "LOW",
+            misfit.rows,
+            snapshot.rows,
+            f"{misfit.rows} of {snapshot.rows} values of {misfit.column!r} are {misfit.reason.partition(': ')[2]}; "
+            f"their rows are set aside in quarantine.{snapshot.table}.",
+            1.0,
+            "",
+            misfit.predicate,
+        )
 
     def guard_volume(self, snapshot: Snapshot, staged: Staged, step: Step) -> None:
         """Stops a replacing load that would empty or shrink the table beyond the policy's share."""
@@ -94,13 +117,23 @@ class Gate:
             return
         where, keep = staged.table, f"The table stays as it is ({before:,} rows)."
         if not snapshot.rows and (step.verb == "ingest" or staged.table in staged.facts.get("inputs", {})):
-            raise VolumeGuard(f"{step.verb} would empty {staged.table!r}", where=where,
-                              hint=f"{keep} If it shall be emptied, `drop {staged.table}`.")
+            raise VolumeGuard(
+                f"{step.verb} would empty {staged.table!r}",
+                where=where,
+                hint=f"{keep} If it shall be emptied, `drop {staged.table}`.",
+            )
         bounded = any(step.get(k) for k in ("where", "columns"))
         expected = min(before, step.get("count") or before)
-        if step.verb == "ingest" and not bounded and snapshot.rows < expected * (1 - self.workspace.policy.volume_guard):
-            raise VolumeGuard(f"the load has {snapshot.rows:,} rows where {before:,} are", where=where,
-                              hint=f"{keep} If the source really shrank, raise policy.volume_guard or drop the table first.")
+        if (
+            step.verb == "ingest"
+            and not bounded
+            and snapshot.rows < expected * (1 - self.workspace.policy.volume_guard)
+        ):
+            raise VolumeGuard(
+                f"the load has {snapshot.rows:,} rows where {before:,} are",
+                where=where,
+                hint=f"{keep} If the source really shrank, raise policy.volume_guard or drop the table first.",
+            )
 
     def set_aside(self, stage: Stage, audited: Mapping[str, Json], stamp: Stamp, step: Step) -> int:
         """Publishes the quarantine: rows of the wrong type, rejected ones, rows that break a rule. How many there are."""
@@ -120,7 +153,9 @@ class Gate:
         if rejected:
             import pyarrow as pa
 
-            rows = [{REASON: r["reason"], "_raw": r["raw"], "_step": print_step(step), "_run": stamp.run} for r in rejected]
+            rows = [
+                {REASON: r["reason"], "_raw": r["raw"], "_step": print_step(step), "_run": stamp.run} for r in rejected
+            ]
             bad.add(pa.Table.from_pylist(rows))
         rows_set_aside = bad.rows
         if rows_set_aside:
@@ -136,8 +171,8 @@ def rules_of(settings: Mapping[str, Json]) -> list[Rule]:
     """The rules stored with a table."""
     out = []
     for r in settings.get("rules", ()):
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}
-        out.append(Rule(**fields))
+        fields: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}
+        out.append(Rule(type=str(fields.pop("type")), **fields))
     return out
 
 

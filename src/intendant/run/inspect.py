@@ -38,13 +38,16 @@ def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]
         stage.add_sql(app.engine, read_sql(path.absolute(), as_text=True), {})
         return reported(app, stage.table, stage.snapshot(), [], cells, shown=path.name)
     except EngineError as e:
-        raise SourceDamaged(f"{path.name!r} can't be read: {e.message}", where=str(path), hint="Mend that line of the file.") from e
+        raise SourceDamaged(
+            f"{path.name!r} can't be read: {e.message}", where=str(path), hint="Mend that line of the file."
+        ) from e
     finally:
         stage.discard()
 
 
-def reported(app: Intendant, table: str, snapshot: Snapshot, broken: list[Finding], cells: Path | None,
-             shown: str = "") -> dict[str, Json]:
+def reported(
+    app: Intendant, table: str, snapshot: Snapshot, broken: list[Finding], cells: Path | None, shown: str = ""
+) -> dict[str, Json]:
     found = [*broken, *checks.detect(app.engine, table, snapshot)]
     report = checks.report(app.engine, table, snapshot, found)
     out: dict[str, Json] = {"subject": shown or table, "rows": snapshot.rows, **report.as_dict()}

@@ -54,8 +54,14 @@ class Journal:
                 raise
         return out
 
-    def events(self, run: str | None = None, kinds: Iterable[str] = (), after: int = 0, limit: int | None = None,
-               newest: bool = False) -> list[Event]:
+    def events(
+        self,
+        run: str | None = None,
+        kinds: Iterable[str] = (),
+        after: int = 0,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> list[Event]:
         """Facts in order (newest first if asked), of one run, of some kinds, after a sequence number."""
         kinds = tuple(kinds)
         where, values = ["seq > ?"], [after]  # type: tuple[list[str], list[object]]
@@ -82,8 +88,11 @@ class Journal:
         prev, n = "", 0
         for e in self.events():
             if e.prev != prev or e.hash != _hash(e.seq, e.at, e.run, e.key, e.kind, _dump(e.data), e.prev):
-                raise Damaged(f"the journal was changed at fact {e.seq}", where=str(self.path),
-                              hint="Restore the file from a copy; later facts can't be trusted.")
+                raise Damaged(
+                    f"the journal was changed at fact {e.seq}",
+                    where=str(self.path),
+                    hint="Restore the file from a copy; later facts can't be trusted.",
+                )
             prev, n = e.hash, n + 1
         return n
 
@@ -111,11 +120,22 @@ class Journal:
         except sqlite3.DatabaseError as e:
             text = str(e)
             if "full" in text or "disk I/O" in text:
-                raise DiskFull("the journal can't be written: no space left", where=str(self.path), hint="Free some space and try again.") from None
+                raise DiskFull(
+                    "the journal can't be written: no space left",
+                    where=str(self.path),
+                    hint="Free some space and try again.",
+                ) from None
             if "malformed" in text or "not a database" in text:
-                raise Damaged("the journal's file is damaged", where=str(self.path),
-                              hint="Restore it from a copy; the tables in the lake are whole.") from None
-            raise LakeError(f"the journal can't be used: {text}", where=str(self.path), hint="Look at the folder's rights and space.") from None
+                raise Damaged(
+                    "the journal's file is damaged",
+                    where=str(self.path),
+                    hint="Restore it from a copy; the tables in the lake are whole.",
+                ) from None
+            raise LakeError(
+                f"the journal can't be used: {text}",
+                where=str(self.path),
+                hint="Look at the folder's rights and space.",
+            ) from None
 
     def _db(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self.local, "db", None)

@@ -6,15 +6,18 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from intendant.catalog import Catalog, Table
 from intendant.errors import IntendantError
 from intendant.lake import Lake
 from intendant.run.journal import Journal
 from intendant.sources import open_source
-from intendant.sources.base import Source
 from intendant.types import Column, Json, Resource
 from intendant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from intendant.sources.base import Source
 
 __all__ = ["Knowledge"]
 
@@ -60,7 +63,7 @@ class Knowledge:
     def source(self, name: str, resource: str = "") -> Source:
         """The opened source, held to the strictest limit set for it or for the resource."""
         config = self.workspace.source_config(name)
-        limits = {k: v for k, v in dict(config.get("limits", {})).items()}
+        limits = dict(config.get("limits", {}))
         for limit in self.limits():
             if limit["source"] in (name, f"{name}.{resource}"):
                 key = f"{limit['what']}_per_second"
@@ -111,7 +114,9 @@ class Knowledge:
         out = []
         for r in source.resources():
             columns = r.columns or self._peeked(source, r.name)
-            out.append({"name": r.name, "key": r.key, "timestamp": r.timestamp, "columns": [[c.name, c.type] for c in columns]})
+            out.append(
+                {"name": r.name, "key": r.key, "timestamp": r.timestamp, "columns": [[c.name, c.type] for c in columns]}
+            )
         return {"config": self._hash(name), "at": time.time(), "resources": out}
 
     def _peeked(self, source: Source, resource: str) -> tuple[Column, ...]:
@@ -140,4 +145,6 @@ class Knowledge:
         temporary.replace(self.path)
 
     def _hash(self, name: str) -> str:
-        return hashlib.sha256(json.dumps(self.workspace.sources[name], sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            json.dumps(self.workspace.sources[name], sort_keys=True, default=str).encode()
+        ).hexdigest()[:16]

@@ -52,7 +52,9 @@ def lineage(journal: Journal, name: str, tables: Mapping[str, list[str]]) -> Ori
     table, _, column = name.rpartition(".")
     if table in tables:
         if column not in tables[table]:
-            raise UnknownName(f"table {table!r} has no column {column!r}", hint=did_you_mean(column, tables[table], "column"))
+            raise UnknownName(
+                f"table {table!r} has no column {column!r}", hint=did_you_mean(column, tables[table], "column")
+            )
         return _column(journal, history, table, column, None, ())
     raise UnknownName(f"there is no table {name!r}", hint=did_you_mean(name, tables, "table"))
 
@@ -69,8 +71,13 @@ def _maker(history: Mapping[str, list[Event]], table: str, before: int | None) -
     return last
 
 
-def _table(journal: Journal, history: Mapping[str, list[Event]], table: str, before: int | None,
-           seen: tuple[tuple[str, int], ...]) -> Origin:
+def _table(
+    journal: Journal,
+    history: Mapping[str, list[Event]],
+    table: str,
+    before: int | None,
+    seen: tuple[tuple[str, int], ...],
+) -> Origin:
     event = _maker(history, table, before)
     if event is None or (table, event.seq) in seen:
         return Origin(table, "table")
@@ -83,8 +90,14 @@ def _table(journal: Journal, history: Mapping[str, list[Event]], table: str, bef
     return _origin(table, "table", event, inputs)
 
 
-def _column(journal: Journal, history: Mapping[str, list[Event]], table: str, column: str, before: int | None,
-            seen: tuple[tuple[str, int], ...]) -> Origin:
+def _column(
+    journal: Journal,
+    history: Mapping[str, list[Event]],
+    table: str,
+    column: str,
+    before: int | None,
+    seen: tuple[tuple[str, int], ...],
+) -> Origin:
     event = _maker(history, table, before)
     name = f"{table}.{column}"
     if event is None or (name, event.seq) in seen:
@@ -114,8 +127,14 @@ def _origin(name: str, kind: str, event: Event, inputs: tuple[Origin, ...]) -> O
 def recipe(journal: Journal, table: str, before: int | None = None, depth: int = 0) -> list[str]:
     """The steps (text) that make a table anew: from its last whole load on, inputs first."""
     events = [e for e in published(journal).get(table, ()) if before is None or e.seq < before]
-    start = next((i for i in range(len(events) - 1, -1, -1)
-                  if events[i].data.get("mode") == "replace" and table not in events[i].data.get("inputs", {})), 0)
+    start = next(
+        (
+            i
+            for i in range(len(events) - 1, -1, -1)
+            if events[i].data.get("mode") == "replace" and table not in events[i].data.get("inputs", {})
+        ),
+        0,
+    )
     out: list[str] = []
     if events and start < len(events) and not events[start].data.get("step"):
         return []  # a loaded file can't be asked again: the table is taken as it is

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "read_sql"]
 
-READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+READERS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+}
 PACKED = (".gz", ".zst")
 
 
@@ -27,7 +35,10 @@ def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: boo
     Raises UsageError for a missing file or an unknown ending.
     """
     if not path.is_file():
-        raise UsageError(f"there is no file {str(path)!r}", hint="Check the path; a folder can't be loaded." if path.is_dir() else "Check the path.")
+        raise UsageError(
+            f"there is no file {str(path)!r}",
+            hint="Check the path; a folder can't be loaded." if path.is_dir() else "Check the path.",
+        )
     if not os.access(path, os.R_OK):
         raise UsageError(f"the file {str(path)!r} can't be read", hint="Look at its rights.")
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in PACKED]
@@ -39,7 +50,9 @@ def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: boo
         return f"SELECT * FROM read_parquet({name})"
     listed = "{" + ", ".join(f"{text(c)}: {text(t)}" for c, t in (types or {}).items()) + "}"
     if kind == "json":
-        return f"SELECT * FROM read_json({name}{f', columns={listed}' if types else ''}, maximum_object_size=1073741824)"
+        return (
+            f"SELECT * FROM read_json({name}{f', columns={listed}' if types else ''}, maximum_object_size=1073741824)"
+        )
     options = ["header=true", "strict_mode=true", "null_padding=false"]
     if as_text:
         options += ["all_varchar=true"]
@@ -62,13 +75,27 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
         stage.add_sql(app.engine, sql, {})
     except EngineError as e:
         stage.discard()
-        raise SourceDamaged(f"{path.name!r} can't be loaded: {e.message}", where=str(path),
-                            hint="Mend that line, or give the column's type with --types, e.g. '{\"amount\": \"VARCHAR\"}'.") from e
+        raise SourceDamaged(
+            f"{path.name!r} can't be loaded: {e.message}",
+            where=str(path),
+            hint='Mend that line, or give the column\'s type with --types, e.g. \'{"amount": "VARCHAR"}\'.',
+        ) from e
     snapshot = app.lake.publish(stage, "replace", operation="load")
     settings = app.lake.settings(snapshot.table)
     app.lake.set_settings(snapshot.table, {**settings, "made_by": f"load {path.name}"}, stamp)
-    fact = {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows, "total_rows": snapshot.rows, "mode": "replace",
-            "inputs": {}, "file": str(path), "columns": {}, "step": "", "intent": f"load {path.name} {table}", "bytes": snapshot.bytes}
+    fact = {
+        "table": snapshot.table,
+        "version": snapshot.version,
+        "rows": snapshot.rows,
+        "total_rows": snapshot.rows,
+        "mode": "replace",
+        "inputs": {},
+        "file": str(path),
+        "columns": {},
+        "step": "",
+        "intent": f"load {path.name} {table}",
+        "bytes": snapshot.bytes,
+    }
     app.journal.append(stamp.run, "0.published", "table.published", fact)
     return {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows}
 
@@ -82,4 +109,6 @@ def check_types(app: Intendant, path: Path, types: Mapping[str, str]) -> None:
         try:
             app.engine.types(f"SELECT NULL::{kind} AS {quoted(column)}", {})
         except EngineError:
-            raise TypeMismatch(f"{kind!r} is no SQL type (column {column!r})", hint="E.g. BIGINT, DOUBLE, VARCHAR, TIMESTAMP.") from None
+            raise TypeMismatch(
+                f"{kind!r} is no SQL type (column {column!r})", hint="E.g. BIGINT, DOUBLE, VARCHAR, TIMESTAMP."
+            ) from None

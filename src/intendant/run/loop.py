@@ -12,9 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
-
-from dbos import DBOS
+from typing import TYPE_CHECKING
 
 from intendant.actions import actions
 from intendant.actions.base import Context, Effect, Staged, TableAction
@@ -32,9 +30,14 @@ from intendant.run.rules import reaction_to
 from intendant.types import Json, Stamp, Step
 from intendant.workspace import Workspace
 
+if TYPE_CHECKING:
+    from intendant.sources.base import Source
+
 __all__ = ["Loop", "Watcher"]
 
 Facts = dict[str, Json]
+Recorder = Callable[[str, Callable[[], Facts]], Facts]
+"""Does a phase once: what was recorded under its name before a crash is not done again."""
 Watcher = Callable[[str, Mapping[str, Json]], None]
 
 
@@ -48,6 +51,7 @@ class Loop:
     journal: Journal
     knowledge: Knowledge
     watch: Watcher = lambda kind, data: None
+    record: Recorder = lambda name, do: do()
     locks: dict[str, threading.RLock] = field(default_factory=dict)
 
     def run(self, run_id: str, start: int) -> str:
@@ -75,7 +79,9 @@ class Part:
             status = self.step(i)
             if status != "succeeded":
                 break
-        self.phase(f"{len(self.steps)}.finish" if status == "succeeded" else f"{status}.finish", lambda: self.finish(status))
+        self.phase(
+            f"{len(self.steps)}.finish" if status == "succeeded" else f"{status}.finish", lambda: self.finish(status)
+        )
         return status
 
     def step(self, i: int) -> str:
@@ -86,8 +92,11 @@ class Part:
         for lock in held:
             lock.acquire()
         try:
-            event = self.phase(f"{i}.stage", lambda: self.stage(i)) if isinstance(action, TableAction) else \
-                self.phase(f"{i}.act", lambda: self.act(i))
+            event = (
+                self.phase(f"{i}.stage", lambda: self.stage(i))
+                if isinstance(action, TableAction)
+                else self.phase(f"{i}.act", lambda: self.act(i))
+            )
             while True:
                 if "error" in event:
                     self.phase(f"{i}.undo", self.undo)
@@ -120,9 +129,9 @@ class Part:
     def phase(self, name: str, do: Callable[[], Facts]) -> Facts:
         """One recorded phase; its facts, or {"error": ...}."""
         faults.boundary(f"before:{name}")
-        out = DBOS.run_step({"name": name}, lambda: self.attempted(name, do))
+        out = self.loop.record(name, lambda: self.attempted(name, do))
         faults.boundary(f"recorded:{name}")
-        return cast(Facts, out)
+        return out
 
     def attempted(self, name: str, do: Callable[[], Facts]) -> Facts:
         """Does it, again after errors that may pass; the loop's edge, where every error becomes a fact."""
@@ -140,8 +149,15 @@ class Part:
                 text = f"{type(e).__name__}: {e}"
                 trace = "".join(traceback.format_exception(e)[-3:])
                 (self.loop.workspace.state / "last_error.txt").write_text(trace, encoding="utf-8")
-                return self.failed(name, {"code": "internal", "message": text[:500], "where": name,
-                                          "hint": "This is a fault of ours; .intendant/last_error.txt says where. Nothing was published by this step."})
+                return self.failed(
+                    name,
+                    {
+                        "code": "internal",
+                        "message": text[:500],
+                        "where": name,
+                        "hint": "This is a fault of ours; .intendant/last_error.txt says where. Nothing was published by this step.",
+                    },
+                )
         raise AssertionError("unreachable")
 
     def failed(self, name: str, error: dict[str, str]) -> Facts:
@@ -152,15 +168,23 @@ class Part:
         wait = min(8.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0)
         if isinstance(e, SourceOverloaded) and e.retry_after:
             wait = min(60.0, max(wait, e.retry_after))
-        self.journal.append(self.run_id, f"{name}.retry.{attempt}", "step.retried",
-                            {"phase": name, "attempt": attempt, "error": e.as_dict(), "wait_s": round(wait, 2)})
+        self.journal.append(
+            self.run_id,
+            f"{name}.retry.{attempt}",
+            "step.retried",
+            {"phase": name, "attempt": attempt, "error": e.as_dict(), "wait_s": round(wait, 2)},
+        )
         self.loop.watch("step.retried", {"phase": name, "attempt": attempt, "wait_s": wait, "message": e.message})
         time.sleep(wait)
 
     def stage(self, i: int) -> Facts:
         """Fills the stage: rows on disk that nobody sees yet."""
         step, context, started = self.resolved(i)
-        done = self.loop.lake.published(self.writes(i)[0], context.stamp) if self.loop.lake.exists(self.writes(i)[0]) else None
+        done = (
+            self.loop.lake.published(self.writes(i)[0], context.stamp)
+            if self.loop.lake.exists(self.writes(i)[0])
+            else None
+        )
         action = actions()[step.verb]
         assert isinstance(action, TableAction)
         if done is not None:
@@ -173,9 +197,16 @@ class Part:
         if not snapshot.rows and staged.mode != "replace" and self.loop.lake.exists(staged.table):
             return self.nothing_new(i, staged.table)
         facts: Facts = {
-            "event": "data.ready", "table": staged.table, "mode": staged.mode, "rows": snapshot.rows,
-            "bytes": snapshot.bytes, "keys": list(staged.keys), "partition_by": list(staged.partition_by),
-            "sort_by": list(staged.sort_by), "facts": dict(staged.facts), "ms": _ms(started),
+            "event": "data.ready",
+            "table": staged.table,
+            "mode": staged.mode,
+            "rows": snapshot.rows,
+            "bytes": snapshot.bytes,
+            "keys": list(staged.keys),
+            "partition_by": list(staged.partition_by),
+            "sort_by": list(staged.sort_by),
+            "facts": dict(staged.facts),
+            "ms": _ms(started),
         }
         shown = {k: v for k, v in facts.items() if k not in ("event", "facts")}
         self.tell(f"{i}.data", "data.ready", {**shown, "step": print_step(step)})
@@ -186,7 +217,11 @@ class Part:
         self.stages.pop(i).discard()
         version = self.loop.lake.snapshot(table).version
         output = {"table": table, "version": version, "rows_written": 0, "rows_quarantined": 0}
-        self.tell(f"{i}.done", "step.done", {"outputs": [output], "step": print_step(self.steps[i]), "verb": self.steps[i].verb, "note": "nothing new"})
+        self.tell(
+            f"{i}.done",
+            "step.done",
+            {"outputs": [output], "step": print_step(self.steps[i]), "verb": self.steps[i].verb, "note": "nothing new"},
+        )
         return {"event": "step.done"}
 
     def audit(self, i: int, ready: Facts) -> Facts:
@@ -196,8 +231,15 @@ class Part:
         accepted = self.journal.get(self.run_id, f"{i}.approved") is not None
         verdict = Gate(self.loop.workspace, self.loop.lake, self.loop.engine).audit(stage, _staged(ready), step)
         kind = "quality.passed" if verdict.passed else "quality.failed"
-        data = {"table": ready["table"], "findings": [f.as_dict() for f in verdict.findings], "on_failure": verdict.on_failure,
-                "rules": verdict.rules, "predicates": verdict.predicates, "why": verdict.why, "ms": _ms(started)}
+        data = {
+            "table": ready["table"],
+            "findings": [f.as_dict() for f in verdict.findings],
+            "on_failure": verdict.on_failure,
+            "rules": verdict.rules,
+            "predicates": verdict.predicates,
+            "why": verdict.why,
+            "ms": _ms(started),
+        }
         self.tell(f"{i}.audit", kind, data)
         return {**ready, **data, "event": kind, "accepted": accepted}
 
@@ -213,8 +255,14 @@ class Part:
             staged = _staged(audited)
             faults.boundary(f"between:{i}.publish")
             before = lake.snapshot(table).rows if lake.exists(table) else None
-            done = lake.publish(stage, staged.mode, staged.keys, partition_by=staged.partition_by, sort_by=staged.sort_by,
-                                operation=step.verb)
+            done = lake.publish(
+                stage,
+                staged.mode,
+                staged.keys,
+                partition_by=staged.partition_by,
+                sort_by=staged.sort_by,
+                operation=step.verb,
+            )
             self.loop.watch("table.published", {"table": table, "rows": done.rows, "was": before})
         else:
             quarantined = self.quarantined(table, stamp)
@@ -222,15 +270,31 @@ class Part:
         self.record_publish(i, step, context, audited, done.version, quarantined, _ms(started))
         return {"event": "table.published", "table": table}
 
-    def record_publish(self, i: int, step: Step, context: Context, audited: Facts, version: int, quarantined: int, ms: float) -> None:
+    def record_publish(
+        self, i: int, step: Step, context: Context, audited: Facts, version: int, quarantined: int, ms: float
+    ) -> None:
         facts = audited.get("facts", {})
         action = actions()[step.verb]
         snapshot = self.loop.lake.snapshot(audited["table"])
-        catalog = context.catalog.with_table(audited["table"], snapshot.columns) if step.verb == "ingest" else context.catalog
-        data = {"table": audited["table"], "version": version, "rows": audited["rows"] - quarantined, "total_rows": snapshot.rows,
-                "rows_quarantined": quarantined, "mode": audited["mode"], "step": print_step(step), "intent": self.proposed["intent"],
-                "inputs": facts.get("inputs", {}), "columns": {k: list(v) for k, v in action.origins(step, catalog, context.typing).items()},
-                "resource": facts.get("resource", ""), "archive": facts.get("archive", ""), "bytes": snapshot.bytes, "ms": ms}
+        catalog = (
+            context.catalog.with_table(audited["table"], snapshot.columns) if step.verb == "ingest" else context.catalog
+        )
+        data = {
+            "table": audited["table"],
+            "version": version,
+            "rows": audited["rows"] - quarantined,
+            "total_rows": snapshot.rows,
+            "rows_quarantined": quarantined,
+            "mode": audited["mode"],
+            "step": print_step(step),
+            "intent": self.proposed["intent"],
+            "inputs": facts.get("inputs", {}),
+            "columns": {k: list(v) for k, v in action.origins(step, catalog, context.typing).items()},
+            "resource": facts.get("resource", ""),
+            "archive": facts.get("archive", ""),
+            "bytes": snapshot.bytes,
+            "ms": ms,
+        }
         self.tell(f"{i}.published", "table.published", data)
         self.react_to_storage()
 
@@ -249,14 +313,23 @@ class Part:
         key = f"{i}.done" if verdict != "review" or accepted else f"{i}.looked"
         self.tell(key, "step.done", {**shown, "step": print_step(step), "verb": step.verb, "ms": _ms(started)})
         if verdict in ("failed", "review"):
-            return {"event": "quality.failed", "on_failure": "review" if verdict == "review" else "rollback", "accepted": accepted}
+            return {
+                "event": "quality.failed",
+                "on_failure": "review" if verdict == "review" else "rollback",
+                "accepted": accepted,
+            }
         return {"event": "step.done"}
 
     def ask(self, i: int, event: Facts) -> Facts:
         """A person must look; the run goes on from here once approved."""
         after = i if isinstance(actions()[self.steps[i].verb], TableAction) else i + 1
-        data = {"step": i, "start": after, "why": event.get("why") or "the quality check failed and asks for a person's decision",
-                "plan": self.proposed["plan"], "kind": "review"}
+        data = {
+            "step": i,
+            "start": after,
+            "why": event.get("why") or "the quality check failed and asks for a person's decision",
+            "plan": self.proposed["plan"],
+            "kind": "review",
+        }
         self.tell(f"{i}.approval", "approval.requested", data)
         return {"event": "approval.requested"}
 
@@ -275,7 +348,11 @@ class Part:
                     lake.drop(table, stamp)
                 else:
                     lake.restore(table, version - 1, stamp)
-            self.tell(f"undo.{table}.{version}", "table.rolled_back", {"table": table, "undone": version, "to": version - 1 if version else None})
+            self.tell(
+                f"undo.{table}.{version}",
+                "table.rolled_back",
+                {"table": table, "undone": version, "to": version - 1 if version else None},
+            )
         return {"event": "run.rolled_back"}
 
     def finish(self, status: str) -> Facts:
@@ -293,7 +370,9 @@ class Part:
         """The step against the catalog as it is now, and what it works with."""
         started = time.perf_counter()
         step = self.steps[i]
-        learn = [str(step.args["resource"]).partition(".")[0]] if step.verb == "ingest" and self.undeclared(step) else []
+        learn = (
+            [str(step.args["resource"]).partition(".")[0]] if step.verb == "ingest" and self.undeclared(step) else []
+        )
         catalog = self.loop.knowledge.catalog(learn)
         context = self.context(i, catalog)
         return actions()[step.verb].resolve(step, catalog, context.typing), context, started
@@ -302,12 +381,20 @@ class Part:
         return step.args["resource"] not in self.loop.knowledge.catalog().resources
 
     def context(self, i: int, catalog: Catalog) -> Context:
-        def source(full: str) -> object:
+        def source(full: str) -> Source:
             name, _, resource = full.partition(".")
             return self.loop.knowledge.source(name, resource)
 
-        return Context(self.loop.workspace, self.loop.lake, self.loop.engine, catalog, self.journal,
-                       Stamp(self.run_id, str(i)), lambda k, d: self.heard(i, k, d), source)  # type: ignore[arg-type]
+        return Context(
+            self.loop.workspace,
+            self.loop.lake,
+            self.loop.engine,
+            catalog,
+            self.journal,
+            Stamp(self.run_id, str(i)),
+            lambda k, d: self.heard(i, k, d),
+            source,
+        )
 
     def heard(self, i: int, kind: str, data: Mapping[str, Json]) -> None:
         """What a source tells while it is read; throttling is a fact, progress is not."""
@@ -315,7 +402,9 @@ class Part:
         if kind == "source.throttled":
             n = len(self.journal.events(self.run_id, kinds=["source.throttled"])) + 1
             source = str(self.steps[i].get("resource", "")).partition(".")[0]
-            self.journal.append(self.run_id, f"{i}.throttled.{n}", "source.throttled", {**data, "source": source, "count": n})
+            self.journal.append(
+                self.run_id, f"{i}.throttled.{n}", "source.throttled", {**data, "source": source, "count": n}
+            )
             self.follow_up("source.throttled", {**data, "source": source, "count": n}, f"{i}.throttled.{n}")
 
     def follow_up(self, kind: str, facts: Mapping[str, Json], key: str) -> None:
@@ -326,7 +415,11 @@ class Part:
             for n, fact in enumerate(decision.facts):
                 self.tell(f"{key}.fact.{n}", fact[0], fact[1])
             for n, intent in enumerate(decision.intents):
-                self.tell(f"{key}.proposal.{n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": reaction[6:]})
+                self.tell(
+                    f"{key}.proposal.{n}",
+                    "proposal.made",
+                    {"intent": intent, "why": decision.why, "agent": reaction[6:]},
+                )
 
     def react_to_storage(self) -> None:
         used, quota = self.loop.lake.size(), self.loop.workspace.policy.quota_gb * 1e9
@@ -360,13 +453,22 @@ class Part:
         settings = dict(self.loop.lake.settings(table))
         layout = {"partition_by": audited["partition_by"], "sort_by": audited["sort_by"]}
         made_by = print_step(self.steps[int(stamp.step)])
-        if audited["mode"] == "replace" and {k: settings.get(k, []) for k in layout} | {"made_by": made_by} != {**layout, "made_by": settings.get("made_by")}:
+        if audited["mode"] == "replace" and {k: settings.get(k, []) for k in layout} | {"made_by": made_by} != {
+            **layout,
+            "made_by": settings.get("made_by"),
+        }:
             self.loop.lake.set_settings(table, {**settings, **layout, "made_by": made_by}, stamp)
 
 
 def _staged(facts: Facts) -> Staged:
-    return Staged(facts["table"], facts["mode"], tuple(facts["keys"]), tuple(facts["partition_by"]), tuple(facts["sort_by"]),
-                  facts.get("facts", {}))
+    return Staged(
+        facts["table"],
+        facts["mode"],
+        tuple(facts["keys"]),
+        tuple(facts["partition_by"]),
+        tuple(facts["sort_by"]),
+        facts.get("facts", {}),
+    )
 
 
 def _ms(started: float) -> float:

@@ -20,7 +20,12 @@ def outcome(run_id: str, events: Sequence[Event], timing: Mapping[str, float]) -
     status = cast(Status, ended[-1].data["status"] if ended else "waiting_approval")
     error = next((e.data["error"] for e in reversed(by_kind.get("step.failed", []))), None)
     if not ended:
-        error = {"code": "running", "message": "the run has not ended yet", "where": run_id, "hint": "`intendant runs` shows when it has."}
+        error = {
+            "code": "running",
+            "message": "the run has not ended yet",
+            "where": run_id,
+            "hint": "`intendant runs` shows when it has.",
+        }
     undone = {(e.data["table"], e.data["undone"]) for e in by_kind.get("table.rolled_back", [])}
     audits = [*by_kind.get("quality.failed", []), *by_kind.get("quality.passed", [])]
     done = by_kind.get("step.done", []) + by_kind.get("step.looked", [])
@@ -32,9 +37,18 @@ def outcome(run_id: str, events: Sequence[Event], timing: Mapping[str, float]) -
     elif status == "rolled_back":
         reason = "; ".join(f["evidence"] for f in findings[:5]) or "the check failed"
     return Result(
-        status, run_id, proposed["intent"], proposed["plan"], tuple(_steps(events)), proposed.get("confidence"),
-        reason=reason, outputs=tuple(_outputs(by_kind, done, undone)), answer=next((e.data["answer"] for e in done if e.data.get("answer")), None),
-        findings=tuple(findings), error=error if status == "failed" or not ended else None, timing_ms=dict(timing),
+        status,
+        run_id,
+        proposed["intent"],
+        proposed["plan"],
+        tuple(_steps(events)),
+        proposed.get("confidence"),
+        reason=reason,
+        outputs=tuple(_outputs(by_kind, done, undone)),
+        answer=next((e.data["answer"] for e in done if e.data.get("answer")), None),
+        findings=tuple(findings),
+        error=error if status == "failed" or not ended else None,
+        timing_ms=dict(timing),
         approval=f"{run_id}.{requests[-1].seq}" if status == "waiting_approval" and requests else "",
     )
 
@@ -75,7 +89,16 @@ def _steps(events: Sequence[Event]) -> list[dict[str, Json]]:
         step["ms"] = round(step["ms"] + float(d.get("ms", 0) or 0), 2)
         if e.kind in ("step.done", "table.published"):
             step["state"] = "done"
-            for name in ("severity", "completeness", "consistency", "verdict", "optimization", "rows", "rows_quarantined", "note"):
+            for name in (
+                "severity",
+                "completeness",
+                "consistency",
+                "verdict",
+                "optimization",
+                "rows",
+                "rows_quarantined",
+                "note",
+            ):
                 if name in d:
                     step[name] = d[name]
         if e.kind == "step.failed":

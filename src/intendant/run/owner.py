@@ -16,6 +16,7 @@ from typing import IO
 from dbos import DBOS, SetWorkflowID
 
 from intendant.errors import Busy, Damaged
+from intendant.types import Json
 
 __all__ = ["Owner"]
 
@@ -46,7 +47,10 @@ class Owner:
                 return True
             other = Owner._current
             if other is not None and other is not self:
-                raise Busy(f"this process already runs the workspace {str(other.state.parent)!r}", hint="Close it first: `app.close()`.")
+                raise Busy(
+                    f"this process already runs the workspace {str(other.state.parent)!r}",
+                    hint="Close it first: `app.close()`.",
+                )
             handle = (self.state / "owner.lock").open("a+")
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,19 +71,35 @@ class Owner:
     def _launch(self) -> None:
         Owner._current = self
         database = self.state / "runs.sqlite"
-        DBOS(config={
-            "name": "intendant", "system_database_url": f"sqlite:///{database}", "executor_id": "workspace",
-            "application_version": APPLICATION_VERSION, "log_level": "CRITICAL", "console_log_level": "CRITICAL",
-            "run_migrations": True, "enable_otlp": False, "notification_listener_polling_interval_sec": 0.1,
-            "scheduler_polling_interval_sec": 0.5,
-        })
+        DBOS(
+            config={
+                "name": "intendant",
+                "system_database_url": f"sqlite:///{database}",
+                "executor_id": "workspace",
+                "application_version": APPLICATION_VERSION,
+                "log_level": "CRITICAL",
+                "console_log_level": "CRITICAL",
+                "run_migrations": True,
+                "enable_otlp": False,
+                "notification_listener_polling_interval_sec": 0.1,
+                "scheduler_polling_interval_sec": 0.5,
+            }
+        )
         try:
             DBOS.launch()
         except Exception as e:
             if "malformed" in str(e) or "not a database" in str(e):
-                raise Damaged("the file of runs is damaged", where=str(database),
-                              hint="Move it away: finished runs and tables are safe, unfinished runs must be started again.") from e
+                raise Damaged(
+                    "the file of runs is damaged",
+                    where=str(database),
+                    hint="Move it away: finished runs and tables are safe, unfinished runs must be started again.",
+                ) from e
             raise
+
+    @staticmethod
+    def record(name: str, do: Callable[[], dict[str, Json]]) -> dict[str, Json]:
+        """Does a phase of the running workflow, or gives back what it gave before a crash."""
+        return DBOS.run_step({"name": name}, do)
 
     def start(self, run_id: str, start: int, part: int) -> None:
         """Starts (or finds started) the workflow of a run's part."""

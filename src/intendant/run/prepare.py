@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from intendant.actions import actions
-from intendant.actions.base import TableAction
+from intendant.actions.base import Footprint, TableAction
 from intendant.catalog import Catalog
 from intendant.errors import IntendantError, UnknownName
 from intendant.language import print_plan, print_step
@@ -32,7 +32,9 @@ class Prepared:
     catalog: Catalog = field(default_factory=Catalog)
 
 
-def prepare(text: str, plan: Plan, knowledge: Knowledge, typing: Typing, confidence: float | None, confirm: bool = False) -> Prepared:
+def prepare(
+    text: str, plan: Plan, knowledge: Knowledge, typing: Typing, confidence: float | None, confirm: bool = False
+) -> Prepared:
     """Resolves and checks the whole plan before anything runs. Raises LanguageError and its kin, with the place."""
     catalog = knowledge.catalog()
     catalog = _learned(plan, catalog, knowledge)
@@ -48,14 +50,22 @@ def prepare(text: str, plan: Plan, knowledge: Knowledge, typing: Typing, confide
             why.append(footprint.needs_approval)
         steps.append(step)
         preview.append(_said(step, catalog))
-        shown.append({"verb": step.verb, "agent": action.agent, "text": print_step(step), "reads": list(footprint.reads), "writes": list(footprint.writes)})
+        shown.append(
+            {
+                "verb": step.verb,
+                "agent": action.agent,
+                "text": print_step(step),
+                "reads": list(footprint.reads),
+                "writes": list(footprint.writes),
+            }
+        )
         made |= {t for t in footprint.writes if not catalog.has(t)}
         catalog = action.after(step, catalog, typing)
     resolved = Plan(tuple(steps))
     return Prepared(text, resolved, print_plan(resolved), shown, preview, "; ".join(why), confidence, confirm, catalog)
 
 
-def _resolved(step: Step, catalog: Catalog, knowledge: Knowledge, typing: Typing) -> tuple[Step, object]:
+def _resolved(step: Step, catalog: Catalog, knowledge: Knowledge, typing: Typing) -> tuple[Step, Footprint]:
     action = actions()[step.verb]
     step = action.resolve(step, catalog, typing)
     return step, action.footprint(step, catalog)
@@ -70,7 +80,9 @@ def _learned(plan: Plan, catalog: Catalog, knowledge: Knowledge) -> Catalog:
         name = str(step.args["resource"])
         source = name.partition(".")[0]
         known = [r for r in catalog.resources.values() if r.full == name or (r.source == source and "." not in name)]
-        needed = i + 1 < len(plan.steps) or (step.get("order") and not step.get("by") and not (known and known[0].timestamp))
+        needed = i + 1 < len(plan.steps) or (
+            step.get("order") and not step.get("by") and not (known and known[0].timestamp)
+        )
         if source in catalog.sources and (not known or (needed and not known[0].columns)):
             learn.add(source)
     if not learn:
@@ -85,7 +97,11 @@ def _said(step: Step, catalog: Catalog) -> str:
         target = action.target(step)
         if catalog.has(target):
             table = catalog.table(target)
-            mode = "upsert into" if step.get("keys") and step.verb == "ingest" else {"append": "append to"}.get(str(step.get("mode")), "replace the rows of")
+            mode = (
+                "upsert into"
+                if step.get("keys") and step.verb == "ingest"
+                else {"append": "append to"}.get(str(step.get("mode")), "replace the rows of")
+            )
             return f"{mode} {target} (version {table.version}, {table.rows:,} rows) by `{print_step(step)}`"
         return f"create {target} by `{print_step(step)}`"
     return f"`{print_step(step)}`"

@@ -41,7 +41,9 @@ RULES: tuple[Reaction, ...] = (
     Reaction("quality.failed", on_failure("quarantine"), "publish", "bad rows are set aside with their reason"),
     Reaction("quality.failed", on_failure("review"), "ask", "a person decides; the stage is kept"),
     Reaction("quality.failed", always, "roll_back", "the run's tables return to what they were"),
-    Reaction("source.throttled", lambda f: int(f.get("count", 0)) >= 3, "agent:ingestion", "slow down before the source does"),
+    Reaction(
+        "source.throttled", lambda f: int(f.get("count", 0)) >= 3, "agent:ingestion", "slow down before the source does"
+    ),
     Reaction("storage.near_capacity", always, "agent:storage", "propose archiving or more room"),
     Reaction("performance.degraded", always, "agent:optimization", "propose a better layout"),
 )

@@ -33,8 +33,18 @@ def schedules(journal: Journal, now: datetime | None = None) -> list[dict[str, J
     for target, e in last.items():
         zone = ZoneInfo(e.data["timezone"])
         following = croniter(e.data["cron"], (now or datetime.now(UTC)).astimezone(zone)).get_next(datetime)
-        out.append({"target": target, "kind": e.data["kind"], "plan": "\n".join(plan_of(journal, target, e.data["kind"])),
-                    "cron": e.data["cron"], "timezone": e.data["timezone"], "when": e.data["when"], "next": following.isoformat(), "since": e.at})
+        out.append(
+            {
+                "target": target,
+                "kind": e.data["kind"],
+                "plan": "\n".join(plan_of(journal, target, e.data["kind"])),
+                "cron": e.data["cron"],
+                "timezone": e.data["timezone"],
+                "when": e.data["when"],
+                "next": following.isoformat(),
+                "since": e.at,
+            }
+        )
     return out
 
 
@@ -68,8 +78,12 @@ def fire(app: Intendant, schedule: dict[str, Json]) -> Result:
         plan = str(schedule["plan"]) or refill(app, schedule["target"])
         return app.do(plan, by="schedule")
     except IntendantError as e:
-        app.journal.append("schedules", f"failed {schedule['target']} {time.time_ns()}", "schedule.failed",
-                           {"target": schedule["target"], "error": e.as_dict()})
+        app.journal.append(
+            "schedules",
+            f"failed {schedule['target']} {time.time_ns()}",
+            "schedule.failed",
+            {"target": schedule["target"], "error": e.as_dict()},
+        )
         return Result("failed", intent=str(schedule["plan"]), error=e.as_dict())
 
 

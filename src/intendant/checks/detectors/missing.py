@@ -90,8 +90,10 @@ class Missing(Detector):
         found = {}
         enough = too_often(n for _, n in numbers.values())
         for text, (x, n) in numbers.items():
+            if n < enough or not (x == -1 or NINES.fullmatch(text)):
+                continue
             others = [y for v, (y, _) in numbers.items() if v != text and not NINES.fullmatch(v)]
-            if n < enough or not others:
+            if not others:
                 continue
             alone_below = x == -1 and min(others) >= 0 and max(others) > 5
             if alone_below or (NINES.fullmatch(text) and not -abs(x) / 2 < x < max(map(abs, others)) * 2):
