@@ -29,7 +29,7 @@ class Settings:
     """A spelling this many times rarer than another that differs only in case is to be normalised."""
     key_distinct: float = 0.99
     """A column named like a key is one when this share of its values is distinct."""
-    outlier_share: float = 0.005
+    outlier_share: float = 0.01
     """More far values than this are no outliers but a part of the distribution."""
     outlier_fence: float = 6.0
     """Interquartile ranges beyond the quartiles, on a linear or logarithmic scale."""

@@ -30,8 +30,9 @@ MOST_PAIRS = 20_000
 MISSING = -1
 WITNESSES = 3
 SURE = 0.8
-ALONE = 0.9
-"""A group's value must have this share of its rows to overrule a cell; the second one where no other group agrees."""
+ALONE, CLEAR = 0.9, 1.2
+"""A group's value must have this share of its rows to overrule a cell; the second one where no other group agrees.
+Votes against a cell must outweigh those for it by the third: a draw means that another cell of the row is wrong."""
 LIFT = 0.35
 """A dependency leaves at most this share of the disagreement that chance would leave."""
 
@@ -88,7 +89,7 @@ class Dependency(Detector):
             regular = explained(dissents, [c for n, c in codes.items() if n not in (a, column.name)])
             against += np.where((g.best >= 0) & (g.best != own) & (share >= SURE) & ~regular, share, 0)
             for_it += np.where(g.best == own, share, 0)
-        suspect = (against > for_it) & (against >= ALONE)
+        suspect = (against > CLEAR * for_it) & (against >= ALONE)
         taken = np.zeros(len(own), bool)
         for a, g in sorted(by.items(), key=lambda p: p[1].dissent):
             share = g.count / np.maximum(g.size, 1)

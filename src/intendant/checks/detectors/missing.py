@@ -25,6 +25,9 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 NINES = re.compile(r"-?9{3,9}(\.0+)?")
 DATES = ("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "0001-01-01", "1753-01-01", "9999-12-31", "2999-12-31",
          "1111-11-11")
+ISO = re.compile(r"\d{4}-\d\d-\d\d")
+ISOLATED = 10
+"""So many times larger than any other number, or years from any other date: 3 times are often enough."""
 FAR_TOO_OFTEN, OFTEN = 10.0, 0.05
 """A suspect number or date stands for nothing once it comes so many times as often as the column's usual value, or in
 this share of its rows; and at least 3 times."""
@@ -64,7 +67,8 @@ class Missing(Detector):
         """The column's values that stand for nothing, with their counts."""
         kind = kind_of_type(column.type)
         if kind == "text":
-            return self.tokens(subject, column.name) | self.nines(subject, column.name)
+            return (self.tokens(subject, column.name) | self.nines(subject, column.name)
+                    | self.epochs(subject, column.name))
         if kind == "number":
             return self.nines(subject, column.name)
         return self.epochs(subject, column.name) if kind == "time" else {}
@@ -90,13 +94,14 @@ class Missing(Detector):
         found = {}
         enough = too_often(n for _, n in numbers.values())
         for text, (x, n) in numbers.items():
-            if n < enough or not (x == -1 or NINES.fullmatch(text)):
+            if n < 3 or not (x == -1 or NINES.fullmatch(text)):
                 continue
             others = [y for v, (y, _) in numbers.items() if v != text and not NINES.fullmatch(v)]
             if not others:
                 continue
-            alone_below = x == -1 and min(others) >= 0 and max(others) > 5
-            if alone_below or (NINES.fullmatch(text) and not -abs(x) / 2 < x < max(map(abs, others)) * 2):
+            reach = max(map(abs, others))
+            alone_below = x == -1 and min(others) >= 0 and reach > 5 and n >= enough
+            if alone_below or (x != -1 and abs(x) > reach * (2 if n >= enough else ISOLATED)):
                 found[text] = n
         return found
 
@@ -105,8 +110,13 @@ class Missing(Detector):
         values = subject.values(column)
         if len(values) < 5:
             return {}
+        suspects = {v: n for v, n in values.items() if n >= 3 and v[:10] in DATES and v[10:].strip(" 0:.+") == ""}
+        if not suspects:
+            return {}
         enough = too_often(values.values())
-        return {v: n for v, n in values.items() if n >= enough and v[:10] in DATES and v[10:].strip(" 0:.+") == ""}
+        years = sorted(int(v[:4]) for v in values if v not in suspects and ISO.match(v))
+        return {v: n for v, n in suspects.items()
+                if n >= enough or (years and not years[0] - ISOLATED <= int(v[:4]) <= years[-1] + ISOLATED)}
 
     @staticmethod
     def stand_ins(subject: Subject, column: Column, found: dict[str, int]) -> Finding:

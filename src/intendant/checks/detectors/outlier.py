@@ -57,7 +57,8 @@ class Outlier(Detector):
             return
         low, high = fences
         own = quoted(column)
-        where = f"(({own} < {low!r} OR {own} > {high!r}) AND {there})"
+        below = "" if low is None else f"{own} < {low!r} OR "
+        where = f"(({below}{own} > {high!r}) AND {there})"
         rows = subject.count(where)
         if not 0 < rows <= max(1, subject.settings.outlier_share * subject.stats[column].filled):
             return
@@ -69,23 +70,23 @@ class Outlier(Detector):
                               mend=mend.guard(subject.table, Rule("range", column=column, min=least, max=most)))
 
     @staticmethod
-    def fences(subject: Subject, column: str, there: str) -> tuple[float, float] | None:
-        """Quartiles widened by so many interquartile ranges, on a log scale when the column is skewed and positive."""
+    def fences(subject: Subject, column: str, there: str) -> tuple[float | None, float] | None:
+        """Quartiles widened by so many interquartile ranges; on a log scale, upwards only, for skewed positive columns."""
         own = f"CAST({quoted(column)} AS DOUBLE)"
         parts = "[0.02, 0.25, 0.5, 0.75, 0.98]"
-        row = subject.query(f"SELECT approx_quantile({own}, {parts}), min({own}) FROM {subject.sql}"
+        row = subject.query(f"SELECT approx_quantile({own}, {parts}) FROM {subject.sql}"
                             f" WHERE {own} IS NOT NULL AND isfinite({own}) AND {there}")[0]
         if row[0] is None:
             return None
         p2, q1, q2, q3, p98 = (float(v) for v in row[0])
-        log = p2 > 0 and float(row[1]) >= 0 and (p98 - q2) > 2 * (q2 - p2)
+        log = p2 > 0 and (p98 - q2) > 2 * (q2 - p2)
         if log:
             p2, q1, q2, q3, p98 = (math.log(v) for v in (p2, q1, q2, q3, p98))
         spread = max(q3 - q1, (p98 - p2) / 3)
         if not 0 < spread < math.inf:
             return None
         low, high = q1 - subject.settings.outlier_fence * spread, q3 + subject.settings.outlier_fence * spread
-        return (0.0 if log else low, math.exp(min(high, 700)) if log else high)
+        return (None if log else low, math.exp(min(high, 700)) if log else high)
 
     @staticmethod
     def examples(subject: Subject, column: str, where: str) -> list[Json]:
