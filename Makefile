@@ -35,7 +35,8 @@ check: .venv/dev.stamp
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as c; c()' --no-cache
 	@$(PY) -m pytest --quiet tests/test_public_names.py tests/test_docs.py tests/test_import_hygiene.py tests/test_locks.py
 
-bench: .venv/dev.stamp
+# Every bench compares beside others' programs, which live in an environment of their own.
+bench: .venv/dev.stamp .venv-bench/bench.stamp
 	@for script in bench/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
 
 train: .venv-train/train.stamp
@@ -58,6 +59,14 @@ docs: .venv/base.stamp
 	@$(PY) -m pip install -qq --require-hashes -r requirements-dev.txt
 	@touch $@
 
+.venv-bench/bin/python:
+	@sh .ci/python -m venv --clear .venv-bench
+
+.venv-bench/bench.stamp: requirements-bench.txt | .venv-bench/bin/python
+	@echo "Installing what is measured against into .venv-bench (once)"
+	@.venv-bench/bin/python -m pip install -qq --require-hashes -r requirements-bench.txt
+	@touch $@
+
 .venv-train/bin/python:
 	@sh .ci/python -m venv --clear .venv-train
 
@@ -73,6 +82,6 @@ lock:
 	@sh .ci/lock
 
 clean:
-	rm -rf .venv .venv-train .venv-lock demo .train build dist
+	rm -rf .venv .venv-bench .venv-train .venv-lock demo .train build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

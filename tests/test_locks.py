@@ -29,6 +29,7 @@ def asked() -> dict[str, list[str]]:
     train = PROJECT["project"]["optional-dependencies"]["train"]
     dev = [r for r in groups["dev"] if isinstance(r, str)]
     return {"requirements.txt": base + groups["build"], "requirements-dev.txt": base + groups["build"] + dev,
+            "requirements-bench.txt": groups["bench"],
             "requirements-train.txt": base + train, "requirements-train-cpu.txt": base + train}
 
 
