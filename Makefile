@@ -37,7 +37,8 @@ check: .venv/dev.stamp
 
 # Every bench compares beside others' programs, which live in an environment of their own.
 bench: .venv/dev.stamp .venv-bench/bench.stamp
-	@for script in bench/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@$(PY) bench/ingest.py --dlt-python .venv-bench/bin/python
+	@test ! -f bench/steps.py || $(PY) bench/steps.py --prefect-python .venv-bench/bin/python
 
 train: .venv-train/train.stamp
 	@$(TRAIN) -m intendant.model.training

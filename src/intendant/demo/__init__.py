@@ -12,7 +12,8 @@ __all__ = ["run"]
 
 
 def run(folder: Path, out: Console | None = None) -> int:
-    """Makes a workspace in `folder` (an old one of the demo is replaced), runs the tour, prints its report to `out`.
+    """Makes a workspace in `folder` (an old one of the demo is replaced), runs the tour, prints its report to `out`
+    and keeps it as report.html in the folder.
 
     Returns the exit status: 0 when every sentence did its job, else 1. Raises UsageError when the folder holds
     something else.
@@ -21,4 +22,4 @@ def run(folder: Path, out: Console | None = None) -> int:
 
     from intendant.demo.tour import tour
 
-    return 0 if tour(folder, out or Console(highlight=False)) else 1
+    return 0 if tour(folder, out or Console(highlight=False, record=True)) else 1

@@ -190,6 +190,9 @@ def levels(out: Console, described: Iterable[tuple[str, Facts]]) -> None:
             out.print(Padding(f"· {escape(str(text))}", (0, 0, 0, 2)))
 
 
-def closing(out: Console, lines: Iterable[str]) -> None:
+def closing(out: Console, lines: Iterable[tuple[str, str]]) -> None:
     """What to try next: commands, each with what it shows."""
-    framed(out, "\n".join(lines), "[bold]Try next")
+    title(out, "Try next")
+    for command, shows in lines:
+        out.print(f"[cyan]{escape(command)}[/]  [dim]{escape(shows)}[/]", soft_wrap=True)
+    out.print()

@@ -129,6 +129,8 @@ def tour(folder: Path, out: Console) -> bool:
     report.closing(out, next_steps(folder))
     seconds = time.perf_counter() - started
     out.print(f"[bold]{trip.said - len(trip.failed)} of {trip.said} sentences did their job[/] in {seconds:.1f} s.")
+    if out.record:
+        out.save_html(str(folder / "report.html"))
     return not trip.failed
 
 
@@ -199,15 +201,15 @@ def readings(trip: Tour) -> None:
     trip.quarantined("staging.readings")
 
 
-def next_steps(folder: Path) -> list[str]:
-    command = "intendant" if shutil.which("intendant") else f"{Path(sys.executable).parent / 'intendant'}"
-    at = f"{command} --workspace {folder}"
-    return [
-        f"[cyan]{at} do \"Total revenue by status in staging.orders\"[/]",
-        f"[cyan]{at} history staging.orders[/]   what happened to it, and by which sentence",
-        f"[cyan]{at} rollback staging.orders[/]   take the last change back",
-        f"[cyan]{at} sql 'SELECT * FROM quarantine.\"staging.orders\"'[/]",
-        "[cyan]python -m intendant.demo.sales_api[/]   serves the API again, for sentences of your own (token: demo)",
-    ]
-
-
+def next_steps(folder: Path) -> list[tuple[str, str]]:
+    """Commands to try, each with what it shows."""
+    own = Path(sys.executable).parent / "intendant"
+    command = "intendant" if shutil.which("intendant") else os.path.relpath(own) if own.exists() else "intendant"
+    tried = (
+        ("do 'Total revenue by status in staging.orders'", "another sentence"),
+        ("history staging.orders", "what happened to it, and by which sentence"),
+        ("rollback staging.orders", "takes the last change back"),
+        ("sql 'SELECT * FROM quarantine.\"staging.orders\"'", "rows set aside, with their reasons"),
+    )
+    return [*((f"{command} {rest} -w {folder}", shows) for rest, shows in tried),
+            (str(folder / "report.html"), "this report, to keep")]
