@@ -49,7 +49,7 @@ class Check(Effect):
         others = context.snapshots([t for r in rules for t in kinds()[r.type].reads(r)])
         broken = checks.audit(context.engine, table, snapshot, rules, others)
         detected = [] if declared else checks.detect(context.engine, table, snapshot)
-        report = checks.report(context.engine, table, snapshot, [*broken, *detected])
+        report = checks.report(context.engine, table, snapshot, [*broken, *detected], others=others)
         on_failure = step.get("on_failure") or context.workspace.policy.on_failure
         facts: dict[str, Json] = {
             "findings": [f.as_dict() for f in (*broken, *detected)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intendant.checks.split import free_name
@@ -26,7 +26,8 @@ class Cell:
     confidence: float
 
 
-def cells(engine: DuckDB, table: str, snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Cell]:
+def cells(engine: DuckDB, table: str, snapshot: Snapshot, findings: Sequence[Finding],
+          others: Mapping[str, Snapshot] | None = None) -> Iterator[Cell]:
     """Each cell that a finding about a column touches, once: with the reason of the most confident finding.
 
     Ordered by row, then by the table's columns. Findings about whole rows or the whole table name no cell.
@@ -41,7 +42,7 @@ def cells(engine: DuckDB, table: str, snapshot: Snapshot, findings: Sequence[Fin
     tests = ", ".join(f"coalesce(({f.where}), false) AS {flag}" for f, flag in zip(located, flags, strict=True))
     sql = (f"SELECT {row}, {', '.join(flags)} FROM (SELECT {row}, {tests} FROM (SELECT *, row_number() OVER () - 1"
            f" AS {row} FROM {table_sql(table).sql('duckdb')}) AS n) AS t WHERE {' OR '.join(flags)} ORDER BY {row}")
-    with engine.session({table: snapshot}) as con:
+    with engine.session({**(others or {}), table: snapshot}) as con:
         result = con.execute(sql)
         while batch := result.fetchmany(BATCH):
             for at, *hits in batch:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -145,9 +145,9 @@ class Subject:
 
 @contextmanager
 def examine(engine: DuckDB, table: str, snapshot: Snapshot, settings: Settings = Settings(),
-            key: Sequence[str] = ()) -> Iterator[Subject]:
-    """The snapshot, attached as `table`. Raises UnknownName for a key column that isn't there, Damaged, EngineError."""
-    with engine.session({table: snapshot}) as con:
+            key: Sequence[str] = (), others: Mapping[str, Snapshot] | None = None) -> Iterator[Subject]:
+    """The snapshot, attached as `table`, beside the tables that foreign keys name. Raises UnknownName for a key column that isn't there, Damaged, EngineError."""
+    with engine.session({**(others or {}), table: snapshot}) as con:
         yield Subject(con, table, snapshot.columns, settings, key)
 
 

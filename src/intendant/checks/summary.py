@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from intendant.checks.levels import SeverityThresholds, severity
@@ -30,15 +30,15 @@ class Report:
 
 
 def report(engine: DuckDB, table: str, snapshot: Snapshot, findings: Sequence[Finding],
-           thresholds: SeverityThresholds = SeverityThresholds()) -> Report:
-    """The Report on a table and its findings (of `detect`, `audit` or both).
+           thresholds: SeverityThresholds = SeverityThresholds(), others: Mapping[str, Snapshot] | None = None) -> Report:
+    """The Report on a table and its findings (of `detect`, `audit` or both); `others` as for `audit`.
 
     Completeness is the share of cells that hold a value: NULL, blank text and the texts or numbers that a
     `missing_value` finding names as standing for nothing (N/A, -, 9999 ...) don't. Consistency is the share of cells
     that no finding touches: a finding about a column touches that column's cell in each of its bad rows, one about
     rows as such touches all their cells; one about the whole table touches none. A table without cells has 100 of both.
     """
-    with examine(engine, table, snapshot) as subject:
+    with examine(engine, table, snapshot, others=others) as subject:
         whole = subject.total * len(subject.columns)
         if not whole:
             complete = consistent = 100.0

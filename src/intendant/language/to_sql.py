@@ -196,6 +196,8 @@ class Compiler:
     def condition(self, e: Expr) -> exp.Expression:
         """The SQL tree of an expression that must be true or false."""
         tree, kind = self.visit(e)
+        if kind == "number" and isinstance(e, Col):  # databases without booleans keep 0 and 1
+            return exp.NEQ(this=tree, expression=exp.Literal.number(0))
         if kind not in ("bool", "null", "any"):
             raise self.wrong(
                 e,
@@ -223,8 +225,7 @@ class Compiler:
     def unary(self, e: Unary) -> tuple[exp.Expression, str]:
         tree, kind = self.visit(e.arg)
         if e.op == "not":
-            self.expect(e.arg, kind, ("bool",), "`not` needs a condition")
-            return exp.Not(this=exp.paren(tree)), "bool"
+            return exp.Not(this=exp.paren(self.condition(e.arg))), "bool"
         self.expect(e.arg, kind, ("number", "duration"), "`-` needs a number")
         return exp.Neg(this=exp.paren(tree)), kind
 
@@ -292,6 +293,8 @@ class Compiler:
             return self.literal(Literal(a.value, "timestamp"))[0], right
         if {lk, rk} == {"clock", "text"}:
             return left, right
+        if lk == "number" and isinstance(b, Literal) and b.kind == "bool":
+            return left, exp.Literal.number(1 if b.value == "true" else 0)
         raise self.wrong(
             whole,
             f"`{print_expression(a)}` is {words(lk)}, `{print_expression(b)}` is {words(rk)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]
         declared = rules_of(app.lake.settings(snapshot.table))
         others = {t: app.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r)}
         broken = checks.audit(app.engine, snapshot.table, snapshot, declared, others)
-        return reported(app, snapshot.table, snapshot, broken, cells)
+        return reported(app, snapshot.table, snapshot, broken, cells, others=others)
     path = Path(subject)
     if not path.is_file():
         if path.suffix.lower() in READERS or "/" in subject:
@@ -46,10 +47,16 @@ def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]
 
 
 def reported(
-    app: Intendant, table: str, snapshot: Snapshot, broken: list[Finding], cells: Path | None, shown: str = ""
+    app: Intendant,
+    table: str,
+    snapshot: Snapshot,
+    broken: list[Finding],
+    cells: Path | None,
+    shown: str = "",
+    others: Mapping[str, Snapshot] | None = None,
 ) -> dict[str, Json]:
     found = [*broken, *checks.detect(app.engine, table, snapshot)]
-    report = checks.report(app.engine, table, snapshot, found)
+    report = checks.report(app.engine, table, snapshot, found, others=others)
     out: dict[str, Json] = {"subject": shown or table, "rows": snapshot.rows, **report.as_dict()}
     if cells is not None:
         cells.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +64,7 @@ def reported(
             writer = csv.writer(f)
             writer.writerow(["row", "column", "reason", "confidence"])
             n = 0
-            for cell in checks.cells(app.engine, table, snapshot, found):
+            for cell in checks.cells(app.engine, table, snapshot, found, others):
                 writer.writerow([cell.row, cell.column, cell.reason, cell.confidence])
                 n += 1
         out["cells"] = {"file": str(cells), "count": n}
