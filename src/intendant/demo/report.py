@@ -161,10 +161,10 @@ def grow(tree: Tree, origin: Facts) -> None:
 
 def hop(origin: Facts) -> str:
     intent = str(origin.get("intent") or "").strip().partition("\n")[0]
-    said = f"  [dim]“{escape(shortened(intent, 100))}”[/]" if intent else ""
+    said = f"\n[dim]“{escape(shortened(intent, 100))}”[/]" if intent else ""
     version = f" [dim]v{origin['version']}[/]" if origin.get("version") is not None else ""
-    step = f"  [cyan]{escape(origin['step'])}[/]" if origin.get("step") else ""
-    return f"[bold]{escape(origin['name'])}[/]{version}{step}{said}"
+    step = f"\n[cyan]{escape(origin['step'])}[/]" if origin.get("step") else ""
+    return f"[bold]{escape(origin['name'])}[/]{version}{said}{step}"
 
 
 def aside(out: Console, table: str, answer: Facts) -> None:

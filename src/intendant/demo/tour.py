@@ -18,6 +18,7 @@ from rich.console import Console
 from intendant.app import Intendant
 from intendant.demo import report
 from intendant.demo.history import write_history
+from intendant.demo.orders import revenue
 from intendant.demo.sales_api import SalesApi
 from intendant.demo.sensors import TOPIC, Sensors
 from intendant.errors import UsageError
@@ -103,12 +104,20 @@ class Tour:
             report.aside(self.out, table, self.app.sql(f'SELECT * FROM quarantine."{table}"'))
 
     def proof(self, api: SalesApi) -> None:
-        """Whether the revenue in the lake, with what was set aside, is the source's to the cent."""
-        lake = Decimal(str(round(self.ask("SELECT sum(total_revenue) FROM staging.orders")[0][0], 2)))
-        rows = self.ask("SELECT count(*) FROM staging.orders")[0][0]
-        source, aside = api.revenue(LATEST), LATEST - rows
-        self.out.print(f"\nThe source's latest {LATEST:,} orders: revenue [bold]{source:,.2f}[/]. "
-                       f"In the lake: [bold]{lake:,.2f}[/] in {rows:,} rows, and {aside:,} rows in quarantine.")
+        """Whether the revenue in the lake, with that of the rows set aside, is the source's to the cent."""
+        rows = self.ask("SELECT order_id, total_revenue FROM staging.orders")
+        kept = {row[0] for row in rows}
+        lake = sum((Decimal(str(round(row[1], 2))) for row in rows if row[1] is not None), Decimal(0))
+        latest = api.orders[-LATEST:]
+        aside = revenue(order for order in latest if order["order_id"] not in kept)
+        source = revenue(latest)
+        same = lake + aside == source and len(rows) <= LATEST
+        verdict = "[green]the same to the cent[/]" if same else "[bold red]not the same[/]"
+        self.out.print(f"\nThe source's latest {LATEST:,} orders bring [bold]{source:,.2f}[/]; in the lake are "
+                       f"[bold]{lake:,.2f}[/] in {len(rows):,} rows, in quarantine {aside:,.2f} in "
+                       f"{LATEST - len(rows):,} rows: {verdict}.")
+        if not same:
+            self.failed.append("the sum of total_revenue")
 
 
 def tour(folder: Path, out: Console) -> bool:
