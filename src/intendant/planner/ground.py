@@ -29,6 +29,9 @@ FAMILIES = {"R": "resource", "S": "source", "T": "table", "C": "text column", "M
             "B": "yes/no column", "N": "number", "V": "value", "U": "point in time", "D": "length of time", "K": "schedule",
             "I": "new name", "E": "expression", "Q": "saved query", "P": "path", "H": "rate", "Y": "pipeline"}
 ID_WORDS = re.compile(r"\b([RSTCMWBNVUDKIEQPHY])(\d{1,2})\b")
+IDIOMS = re.compile(r"\b(?:in order (?:to|that)|first of all|at first|in any case|in case|as a matter of fact|by the way|right now"
+                    r"|a number of|in the first place|up to date|on the one hand|of course|in time|at the same time)\b", re.I)
+"""Phrases whose words name nothing."""
 MOST = 14
 """Candidates of one family; the model has no more ids."""
 MAX_WORDS = 160
@@ -105,9 +108,12 @@ def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[st
     words = words_of(text)[:MAX_WORDS]
     literals = find_literals(text)
     inside = {id(w): f for w in words for f in literals if f.at <= w.at < f.end}
+    idle = [m.span() for m in IDIOMS.finditer(text)]
 
     def free(w: Word) -> bool:
         f = inside.get(id(w))
+        if any(a <= w.at < b for a, b in idle):
+            return False
         return f is None or f.kind == "quoted" or (f.kind == "number" and not f.readings[0][1][-1:].isdigit())
 
     mentions = find_mentions(words, free, index, known, focus)
@@ -150,7 +156,8 @@ def name_marks(names: Sequence[NewName], text: str, known: frozenset[str]) -> It
     for n in names:
         said = text[n.at:n.end]
         drop = bool(re.search(r"[_\d]|[a-z][A-Z]", said))
-        yield Mark(n.at, n.end, tuple(("I", write(t)) for t in n.texts), drop)
+        code = (("V", quote_string(said)),) if re.search(r"[A-Za-z]\d", said) else ()
+        yield Mark(n.at, n.end, (*(("I", write(t)) for t in n.texts), *code), drop)
 
 
 def find_concepts(words: Sequence[Word], index: Index, mentions: Sequence[Mention], focus: Sequence[str]) -> Iterator[Mark]:

@@ -47,6 +47,8 @@ ID = re.compile(r"\b([RSTCMWBNVUDKIEQPHY])(\d{1,2})\b")
 TOKEN = re.compile(r"'[^']*'|[A-Za-z_]\w*|\d+|<=|>=|!=|\|\||[^\s\w]")
 CONSTANTS = ("0", "1", "2", "7", "12", "24", "60", "100", "1000")
 COLUMNS = "CMWB"
+ASIDE = frozenset("old former legacy backup bak tmp temporary test archive archived copy previous history deleted".split())
+"""Words of tables that stand beside the real one; they must be named to be meant."""
 
 
 class Unsayable(Exception):
@@ -530,6 +532,11 @@ class Decoder:
         if "last" in self.g.prompt.partition("|")[0].split():
             return next(t for s, t in scored if s == best or not names)
         winners = [t for s, t in scored if s == best]
+        if len(winners) > 1:
+            winners = [t for t in winners if not set(name_parts(t)) & ASIDE] or winners
+        if len(winners) > 1:
+            owners = [t for t in winners if name(key_of(tables[t].columns, t, declared(self.state.catalog, t)[0]) or "") in names]
+            winners = owners if len(owners) == 1 else winners
         if len(winners) > 1 and len({split_table(t)[1] for t in winners}) > 1:
             raise Undecided("table", "several tables fit", winners)
         return winners[-1] if len(winners) > 1 and split_table(winners[0])[0] != "main" else winners[0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from intendant.language.lexer import quote_string
-from intendant.planner.schedules import find_clocks, find_schedules
+from intendant.planner.schedules import find_clocks, find_crons, find_schedules
 
 __all__ = ["Found", "find_literals"]
 
@@ -93,6 +93,9 @@ def find_rates(text: str) -> Iterator[Found]:
         unit = {"s": "second", "m": "minute", "h": "hour", "d": "day"}[m["unit"][0].lower()]
         many = f" {m['each'].strip()} {unit}s" if m["each"] and m["each"].strip() != "1" else f" {unit}"
         yield Found(m.start(), m.end(), (("H", f"{times(n, 1000) if m['k'] else n} {kind} per{many}"),), "rate")
+    for m in re.finditer(r"\b(?P<n>\d+) ?(?:per|an?|each|/) ?(?P<unit>second|sec|minute|min|hour)\b", text, re.I):
+        unit = {"s": "second", "m": "minute", "h": "hour"}[m["unit"][0].lower()]
+        yield Found(m.start(), m.end(), (("H", f"{m['n']} requests per {unit}"), ("N", m["n"])), "rate")
     for m in re.finditer(r"\b(?P<n>\d+)\s*(?P<what>rps|qps|rpm)\b", text, re.I):
         unit = "minute" if m["what"].lower() == "rpm" else "second"
         yield Found(m.start(), m.end(), (("H", f"{m['n']} requests per {unit}"),), "rate")
@@ -249,7 +252,7 @@ def spoken(words: str) -> int | None:
 
 
 FINDERS: tuple[Callable[[str], Iterator[Found]], ...] = (
-    find_quoted, find_paths, find_patterns, find_rates, find_schedules, find_dates, find_clocks, find_durations, find_numbers)
+    find_crons, find_quoted, find_paths, find_patterns, find_rates, find_schedules, find_dates, find_clocks, find_durations, find_numbers)
 
 
 def find_literals(text: str) -> list[Found]:

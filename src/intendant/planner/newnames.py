@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from intendant.planner.words import STOP, Word
+from intendant.planner.words import COMMANDS, STOP, Word
 
 __all__ = ["NewName", "find_names"]
 
-BEFORE = frozenset("as into called named titled call name to in labelled labeled dubbed".split())
+BEFORE = frozenset("table as into called named titled call name to in labelled labeled dubbed".split())
 END = STOP | frozenset("""then only where using rename derive filter sort group join keep drop remove add schedule refresh run
     check export limit partition partitioned sorted daily nightly hourly weekly monthly every please based computed calculated
     equal equals being showing containing holding joined matching table column field instead ordered desc descending asc
@@ -68,7 +68,7 @@ def phrase(words: Sequence[Word], i: int, free: list[bool], most: int, staging: 
         i += 1
         if run[-1].is_name:
             break
-    if not run:
+    if not run or (len(run) == 1 and run[0].lower in COMMANDS):
         return
     whole = "_".join(w.lower if not w.is_name else w.text for w in run)
     texts = [whole] + ([run[0].lower] if len(run) > 1 else [])

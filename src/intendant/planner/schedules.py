@@ -14,7 +14,7 @@ from intendant.language.lexer import quote_string
 if TYPE_CHECKING:
     from intendant.planner.literals import Found
 
-__all__ = ["find_clocks", "find_schedules"]
+__all__ = ["find_clocks", "find_crons", "find_schedules"]
 
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 DAY = r"(?:(?:sun|mon|tues|wednes|thurs|fri|satur)days?|(?:sun|mon|tues?|wed|thurs?|thu|fri|sat)s?\b)"
@@ -22,7 +22,7 @@ CLOCK = (r"(?:midnight|noon|midday|half past (?:\d\d?|[a-z]+)|quarter (?:past|to
          r"|\d\d?(?:[:.h]\d\d)?\s?(?:am|pm|a\.m\.?|p\.m\.?)|\d\d?[:.h]\d\d(?:\s?(?:hours|hrs|h|utc|o'clock))?"
          r"|\d\d?\s?o'clock|\d\d?(?:\s?h\b)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?: o'clock)?"
          r"(?:\s?(?:am|pm|a\.m\.?|p\.m\.?))?)(?: in the (?:morning|evening|afternoon|night)| at night)?(?: sharp)?")
-STRICT = r"(?:midnight|noon|midday|\d\d?[:.]\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm|a\.m\.?|p\.m\.?))(?!\w)"
+STRICT = r"(?:(?:half past|quarter past|quarter to) [a-z0-9]+(?: in the (?:morning|evening|afternoon))?|midnight|noon|midday|\d\d?[:.]\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm|a\.m\.?|p\.m\.?))(?!\w)"
 AT = rf"(?:,? ?(?:at|@|around|by|always at) ?(?P<clock>{CLOCK})|,? (?P<bare>{STRICT}))"
 NUMBERS = {w: i + 1 for i, w in enumerate("one two three four five six seven eight nine ten eleven twelve".split())}
 ORDINALS = {w: i + 1 for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split())}
@@ -149,8 +149,6 @@ def find_schedules(text: str) -> Iterator[Found]:
     """All recurrences of the text."""
     from intendant.planner.literals import Found
 
-    for m in CRON.finditer(text):
-        yield Found(m.start(), m.end(), (("K", f"cron {quote_string(m[1])}"),), "schedule")
     for m in NTH_OF_MONTH.finditer(text):
         if m["nth"] != "last":
             yield Found(m.start(), m.end(), (("K", f"monthly on day {nth(m['nth'])} at {clock(m['clock'] or m['bare'])}"),), "schedule")
@@ -160,6 +158,14 @@ def find_schedules(text: str) -> Iterator[Found]:
             "every 30 minutes" if twice else recurrences(m))
         if said:
             yield Found(m.start(), m.end(), (("K", said),), "schedule")
+
+
+def find_crons(text: str) -> Iterator[Found]:
+    """Cron lines."""
+    from intendant.planner.literals import Found
+
+    for m in CRON.finditer(text):
+        yield Found(m.start(), m.end(), (("K", f"cron {quote_string(m[1])}"),), "schedule")
 
 
 def find_clocks(text: str) -> Iterator[Found]:

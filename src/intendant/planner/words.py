@@ -9,7 +9,8 @@ from dataclasses import dataclass
 __all__ = ["ABBREVIATIONS", "COMMANDS", "STOP", "Word", "name_parts", "stem", "words_of"]
 
 WORD = re.compile(
-    r"[^\W\d_]+(?:'[a-z]{1,2}\b)?(?![\w])"            # a plain word, don't and customer's among them
+    r"[^\W\d_]{1,5}-\d[\w-]*"                        # codes: CL-20931
+    r"|[^\W\d_]+(?:'[a-z]{1,2}\b)?(?![\w])"           # a plain word, don't and customer's among them
     r"|\w+(?:[.\-]\w+)*"                              # identifiers: customer_id, sales_api.orders, wo-17
     r"|[<>!=]=|[^\w\s]"
 )

@@ -23,7 +23,41 @@ from intendant.model.training.words import build_vocabulary
 from intendant.model.vocabulary import Vocabulary
 from intendant.planner.ids import Unsayable
 
-__all__ = ["Settings", "train"]
+__all__ = ["Muon", "Settings", "train"]
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose every step on a matrix is made orthogonal by five Newton-Schulz rounds (Jordan et al., 2024).
+
+    Learns from fewer samples than Adam at this size; for matrices inside the blocks only.
+    """
+
+    def __init__(self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        for g in self.param_groups:
+            for p in g["params"]:
+                if p.grad is None:
+                    continue
+                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                buffer.lerp_(p.grad, 1 - g["momentum"])
+                update = orthogonal(p.grad.lerp(buffer, g["momentum"]))
+                p.mul_(1 - g["lr"] * g["weight_decay"])
+                p.add_(update, alpha=-g["lr"] * max(1.0, p.shape[0] / p.shape[1]) ** 0.5)
+
+
+def orthogonal(m: Tensor, rounds: int = 5) -> Tensor:
+    """The nearest matrix with equal singular values, roughly."""
+    x = m.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(rounds):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return (x.T if tall else x).float()
 
 
 @dataclass(frozen=True)
@@ -34,13 +68,15 @@ class Settings:
     samples: int = 150_000
     minutes: float = 45.0
     steps: int = 12_000
-    batch: int = 64
-    rate: float = 2e-3
-    decay: float = 0.05
-    dropout: float = 0.1
-    width: int = 256
+    batch: int = 96
+    rate: float = 3e-3
+    matrix_rate: float = 0.02
+    dropout: float = 0.05
+    width: int = 192
     layers: int = 5
     threads: int = 2
+    start: str = ""
+    """A checkpoint to go on from; its vocabulary is kept."""
 
 
 @dataclass
@@ -128,17 +164,20 @@ def train(settings: Settings, folder: Path) -> Path:
     worlds, pairs = load_worlds(), bank()
     own = [p for i, p in enumerate(pairs) if not is_held_out(p, i)]
     seen = {n: w for n, w in worlds.items() if n not in HELD_OUT}
-    vocabulary = build_vocabulary(own, seen)
+    vocabulary = Vocabulary.load(Path(settings.start).with_suffix(".vocab")) if settings.start else build_vocabulary(own, seen)
     vocabulary.save(folder / "planner.vocab")
     started = time.monotonic()
     found = list(samples(own, seen, vocabulary.known, settings.seed, settings.samples))
     print(f"{len(found):,} samples in {time.monotonic() - started:.0f} s; {len(vocabulary.tokens)} tokens", flush=True)
-    shape = Shape(len(vocabulary.tokens), width=settings.width, layers=settings.layers, heads=settings.width // 64)
+    shape = Shape(len(vocabulary.tokens), width=settings.width, layers=settings.layers, heads=settings.width // 64,
+                  inner=settings.width * 5 // 64 * 32)
     data = encoded(found, vocabulary, shape.context)
     held = encoded(validation(vocabulary.known), vocabulary, shape.context)
     facts = {"settings": asdict(settings), "shape": asdict(shape), "samples": len(data), "pairs": len(own), "held_out": len(held),
              "catalogs": len(seen), "data": hashlib.sha256("\n".join(f"{s.prompt}\t{s.plan}" for s in found).encode()).hexdigest()}
     network = Network(shape, settings.dropout)
+    if settings.start:
+        network.load_state_dict(torch.load(settings.start)["weights"])
     facts["parameters"] = sum(p.numel() for p in network.parameters())
     print(f"{facts['parameters']:,} parameters, {len(held)} held out", flush=True)
     return fit(network, data, held, vocabulary, settings, facts, folder)
@@ -146,31 +185,33 @@ def train(settings: Settings, folder: Path) -> Path:
 
 def fit(network: Network, data: Sequence[Encoded], held: Sequence[Encoded], vocabulary: Vocabulary, settings: Settings,
         facts: dict[str, object], folder: Path) -> Path:
-    matrices = [p for p in network.parameters() if p.dim() > 1]
-    rest = [p for p in network.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+    inside = [p for p in network.blocks.parameters() if p.dim() > 1]
+    rest = [p for p in network.parameters() if not any(p is q for q in inside)]
+    optimizers: list[torch.optim.Optimizer] = [Muon(inside, lr=settings.matrix_rate),
+                                               torch.optim.AdamW(rest, lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.01)]
+    tops = (settings.matrix_rate, settings.rate)
     curve, started, tokens_seen, running = Curve(), time.monotonic(), 0, 0.0
     stream = batches(data, settings.batch, random.Random(settings.seed))
     step, share, last = 0, 0.0, time.monotonic()
     while share < 1:
         tokens, labels = next(stream)
         share = max(step / settings.steps, (time.monotonic() - started) / (60 * settings.minutes))
-        for g in optimizer.param_groups:
-            g["lr"] = rate_at(min(share, 1.0), settings.rate)
+        for optimizer, top in zip(optimizers, tops, strict=True):
+            optimizer.param_groups[0]["lr"] = rate_at(min(share, 1.0), top)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             hidden = network.hidden(tokens)[labels != -100]
             scores = F.linear(hidden, network.embedding.weight)
         loss = F.cross_entropy(scores.float(), labels[labels != -100], label_smoothing=0.02)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         step, tokens_seen, running = step + 1, tokens_seen + tokens.numel(), 0.98 * running + 0.02 * float(loss.detach())
         if step % 200 == 0:
             curve.loss.append((step, round(running, 4)))
             print(f"step {step} loss {running:.3f} {tokens_seen / (time.monotonic() - started):,.0f} tokens/s", flush=True)
-        if time.monotonic() - last > 240 or share >= 1:
+        if time.monotonic() - last > 180 or share >= 1:
             curve.exact.append((step, round(exactness(network, held), 4)))
             print(f"step {step} share {share:.2f} exact {curve.exact[-1][1]:.3f}", flush=True)
             save(network, vocabulary, {**facts, "steps": step, "tokens": tokens_seen, "minutes": round((time.monotonic() - started) / 60, 1),

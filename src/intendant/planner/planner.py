@@ -1,0 +1,125 @@
+"""The planner: text to ground, propose, check, decide, in this order."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from intendant.catalog import Catalog
+from intendant.errors import IntendantError
+from intendant.language.plans import looks_like_plan, print_plan
+from intendant.language.to_sql import kind_of_type
+from intendant.planner.check import Checked, Describe, check
+from intendant.planner.decide import EMPTY, REFUSAL, Thresholds, decide
+from intendant.planner.decoding import decoding_grammar
+from intendant.planner.ground import Grounding, ground
+from intendant.planner.guard import reason_to_refuse
+from intendant.planner.mentions import Index
+from intendant.planner.propose import EMBEDDED, Embedded, Proposer, embedded_words
+from intendant.types import Choice, Proposal
+
+__all__ = ["Planner"]
+
+MAX_CHARS = 2_000
+DRAWS = 5
+Values = Callable[[str, str], list[str]]
+
+
+class Planner:
+    """Compiles sentences over a catalog.
+
+    `model` is a GGUF file with its vocabulary beside it, a Proposer, or nothing for the embedded model. `describe` types a
+    query over a catalog's tables without running it.
+    """
+
+    def __init__(self, model: str | Path | Proposer | None, describe: Describe, limits: Thresholds = Thresholds()) -> None:
+        self.words_path = EMBEDDED
+        if model is None or model == "":
+            self.proposer: Proposer = Embedded()
+        elif isinstance(model, str | Path):
+            self.words_path = Path(model)
+            self.proposer = Embedded(Path(model))
+        else:
+            self.proposer = model
+        self.describe, self.limits = describe, limits
+        self.indexes: OrderedDict[int, tuple[Catalog, Index]] = OrderedDict()
+        self.seen: dict[tuple[str, int, str], tuple[str, ...]] = {}
+
+    def compile(self, text: str, catalog: Catalog, *, focus: tuple[str, ...] = (), answers: Mapping[str, str] | None = None,
+                values: Values | None = None) -> Proposal:
+        """What to make of a sentence. `focus`: the tables of the last results, newest first; `answers`: what was asked
+        about, to what was answered; `values(table, column)`: a text column's distinct values. Raises ModelError.
+        """
+        text = text.strip()
+        if not text:
+            return Proposal("refused", reason=EMPTY)
+        if len(text) > MAX_CHARS:
+            return Proposal("refused", reason=f"The sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
+        if reason := reason_to_refuse(text):
+            return Proposal("refused", confidence=1.0, reason=reason)
+        for about, answer in (answers or {}).items():
+            plan = looks_like_plan(answer)
+            if plan is not None:
+                return Proposal("ready", plan, 1.0)
+            text, focus = answered(text, about, answer.strip(), catalog, focus)
+        g = ground(text, self.index(catalog, values), known=embedded_words(self.words_path).known, focus=focus)
+        if not any(w.isalpha() for w in g.prompt.partition("|")[2].split()) and not g.candidates:
+            return Proposal("refused", reason=REFUSAL)
+        found = self.checked(g, free=True)
+        return decide(found, g, self.limits, lambda slot: self.choices(slot, g))
+
+    def checked(self, g: Grounding, *, free: bool, k: int = DRAWS) -> list[Checked]:
+        """The model's proposals, checked, best first."""
+        texts = self.proposer.propose(g.prompt, decoding_grammar(g, free=free), k)
+        return [check(text, logprob, g, self.describe) for text, logprob in texts]
+
+    def index(self, catalog: Catalog, values: Values | None) -> Index:
+        """The names of a catalog, kept for the next sentence."""
+        held = self.indexes.get(id(catalog))
+        if held is None or held[0] is not catalog:
+            held = (catalog, Index(catalog, self.values_of(catalog, values)))
+            self.indexes[id(catalog)] = held
+            while len(self.indexes) > 8:
+                self.indexes.popitem(last=False)
+        return held[1]
+
+    def values_of(self, catalog: Catalog, values: Values | None) -> dict[tuple[str, str], Sequence[str]]:
+        """Values of text columns, read once per version of a table."""
+        out: dict[tuple[str, str], Sequence[str]] = {}
+        if values is None:
+            return out
+        for t in catalog.tables.values():
+            for c in t.columns:
+                if kind_of_type(c.type) != "text" or t.name.startswith("quarantine."):
+                    continue
+                key = (t.name, t.version, c.name)
+                if key not in self.seen:
+                    try:
+                        self.seen[key] = tuple(v for v in values(t.name, c.name) if len(v) <= 60)
+                    except IntendantError:
+                        self.seen[key] = ()
+                out[(t.name, c.name)] = self.seen[key]
+        return out
+
+    def choices(self, slot: str, g: Grounding) -> tuple[Choice, ...]:
+        """Plans to choose from when something is open: the model's plan for each table that may be meant."""
+        if slot not in ("table", "resource"):
+            return ()
+        out: dict[str, Choice] = {}
+        names = [t for t in g.its if not t.startswith("quarantine.")][:4] if slot == "table" else []
+        for name in names:
+            narrowed = Grounding(g.sentence, g.catalog, g.candidates, g.prompt, (name,), g.literals, g.guesses)
+            for c in self.checked(narrowed, free=False, k=1):
+                if c.plan is not None:
+                    text = print_plan(c.plan)
+                    out.setdefault(text, Choice(f"{name}: {text}", text))
+        return tuple(out.values())
+
+
+def answered(text: str, about: str, answer: str, catalog: Catalog, focus: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The sentence with an answer worked in: a table becomes what is spoken of, anything else is said after it."""
+    if catalog.has(answer):
+        name = catalog.table(answer).name
+        return f"{text.rstrip(' .?!')}, table {name}", (name, *(f for f in focus if f != name))
+    return f"{text.rstrip(' .?!')}, {answer}", focus
