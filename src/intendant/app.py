@@ -146,7 +146,8 @@ class Intendant:
         from intendant.planner import Planner
 
         if self._planner is None:
-            self._planner = Planner(self.workspace.model.planner, Typing(self.engine))
+            which = self.workspace.model.planner
+            self._planner = Planner(None if which == "embedded" else self.workspace.root / which, Typing(self.engine))
         return self._planner.compile(
             text, self.knowledge.learn_all(), focus=self._focus(), answers=answers, values=self._values
         )

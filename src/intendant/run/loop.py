@@ -27,6 +27,7 @@ from intendant.run.gate import Gate
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
 from intendant.run.rules import reaction_to
+from intendant.telemetry import openlineage
 from intendant.types import Json, Stamp, Step
 from intendant.workspace import Workspace
 
@@ -356,9 +357,13 @@ class Part:
         return {"event": "run.rolled_back"}
 
     def finish(self, status: str) -> Facts:
-        part = len(self.journal.events(self.run_id, kinds=["run.finished"]))
-        if status != "waiting_approval" or not part:
-            self.tell(f"finished.{status}", "run.finished", {"status": status})
+        """Says how this part of the run ended: each part says it once."""
+        part = len(self.journal.events(self.run_id, kinds=["run.queued"]))
+        self.tell(f"finished.{part}.{status}", "run.finished", {"status": status})
+        try:
+            openlineage.emit(self.loop.workspace, self.journal.events(self.run_id))
+        except IntendantError as e:
+            self.tell(f"lineage.{part}", "openlineage.failed", {"error": e.as_dict()})
         return {"status": status}
 
     # ------------------------------------------------------------ helpers of the phases

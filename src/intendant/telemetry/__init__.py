@@ -1,1 +1,1 @@
-""
+"""What is told to other systems: OpenLineage events."""
