@@ -5,7 +5,7 @@ from __future__ import annotations
 from intendant import checks
 from intendant.actions.base import Context, Effect, Footprint, place
 from intendant.catalog import Catalog
-from intendant.checks.rules import kinds, rule_of
+from intendant.checks.rules import kinds, rule_of, rules_of
 from intendant.checks.split import split_sql
 from intendant.engines.base import text
 from intendant.errors import IntendantError, TypeMismatch
@@ -79,8 +79,6 @@ class Check(Effect):
 
     def remember(self, step: Step, declared: list[Rule], context: Context) -> list[Rule]:
         """Keeps declared rules with the table; the rules that are now stored."""
-        from intendant.run.gate import rules_of
-
         settings = dict(context.lake.settings(step.args["table"]))
         stored = rules_of(settings)
         merged = [*(r for r in stored if r not in declared), *declared]

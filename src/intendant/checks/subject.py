@@ -146,7 +146,10 @@ class Subject:
 @contextmanager
 def examine(engine: DuckDB, table: str, snapshot: Snapshot, settings: Settings = Settings(),
             key: Sequence[str] = (), others: Mapping[str, Snapshot] | None = None) -> Iterator[Subject]:
-    """The snapshot, attached as `table`, beside the tables that foreign keys name. Raises UnknownName for a key column that isn't there, Damaged, EngineError."""
+    """The snapshot, attached as `table`, beside the tables that foreign keys name.
+
+    Raises UnknownName for a key column that isn't there, Damaged, EngineError.
+    """
     with engine.session({**(others or {}), table: snapshot}) as con:
         yield Subject(con, table, snapshot.columns, settings, key)
 

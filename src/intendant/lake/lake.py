@@ -135,8 +135,14 @@ class Lake:
             layout = self._layout(stage.table, partition_by, sort_by)
             rows = stage.rows
             with space_guard(str(stage.folder)):
-                columns, kept = self._planned(stage, base, mode, keys, layout)
-                return self._commit(stage, base, columns, kept, layout, operation or mode, rows)
+                work = stage.linked()
+                try:
+                    columns, kept = self._planned(work, base, mode, keys, layout)
+                    done = self._commit(work, base, columns, kept, layout, operation or mode, rows)
+                finally:
+                    work.discard()
+                stage.discard()
+                return done
 
     def _planned(self, stage: Stage, base: State | None, mode: Mode, keys: Sequence[str],
                  layout: Layout) -> tuple[tuple[Column, ...], list[File]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,9 +85,10 @@ class Stage:
             shutil.rmtree(new.folder, ignore_errors=True)
             raise
         self._parts += 1
-        self._replace(new.files)
-        self.columns = new.columns
+        old, self.files, self.columns = self.files, new.files, new.columns
         self.save()
+        for file in old:
+            file.path.unlink(missing_ok=True)
 
     def snapshot(self) -> Snapshot:
         """What would be published, as a snapshot with version -1: all files under one unified schema."""
@@ -139,6 +142,22 @@ class Stage:
         for old in files:
             old.path.unlink(missing_ok=True)
         return sorted(new, key=lambda file: (str(file.path.parent), _sequence(file.path)))
+
+    def linked(self) -> Stage:
+        """A second stage of the same files, to be rewritten and moved into the table; this one stays as it is.
+
+        Whatever interrupts a publish, the rows that were audited are still here for the next attempt.
+        """
+        work = Stage(self.table, self.stamp, self.folder.with_name(f"{self.folder.name}.work"), self._engine, self._make)
+        shutil.rmtree(work.folder, ignore_errors=True)
+        work.folder.mkdir(parents=True)
+        work.columns, work._parts = self.columns, self._parts
+        for file in self.files:
+            path = work.folder / file.path.relative_to(self.folder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file.path, path)
+            work.files.append(replace(file, path=path))
+        return work
 
     def discard(self) -> None:
         """Removes the staged files."""

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from intendant.errors import LanguageError
 from intendant.language.cursor import Cursor, Mismatch
-from intendant.language.lexer import lex, quote_name, quote_string
+from intendant.language.lexer import lex, place, quote_name, quote_string
 
 __all__ = [
     "FUNCTIONS",
@@ -184,15 +184,28 @@ class Reader:
         self.c, self.depth = c, 0
 
     def expression(self) -> Expr:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise LanguageError(f"the expression is nested deeper than {MAX_DEPTH}", hint="Split it with `derive`.")
+        self.deeper()
         left = self.conjunction()
         while self.c.at_word("or"):
             self.c.next()
             left = Binary("or", left, self.conjunction())
         self.depth -= 1
         return left
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.too_deep()
+
+    def too_deep(self) -> LanguageError:
+        line, column = place(self.c.text, self.c.token.at)
+        return LanguageError(
+            f"the expression is nested deeper than {MAX_DEPTH}",
+            where=f"line {line}, column {column}",
+            hint="Split it with `derive`, or list values with `in`.",
+            line=line,
+            column=column,
+        )
 
     def conjunction(self) -> Expr:
         left = self.negation()
@@ -207,7 +220,7 @@ class Reader:
             self.c.next()
             nots += 1
             if nots > MAX_DEPTH:
-                raise LanguageError("too many `not`", hint="Keep one.")
+                raise self.too_deep()
         out = self.comparison()
         for _ in range(nots):
             out = Unary("not", out)
@@ -277,7 +290,9 @@ class Reader:
     def factor(self) -> Expr:
         if self.c.at_symbol("-"):
             self.c.next()
+            self.deeper()
             arg = self.factor()
+            self.depth -= 1
             if isinstance(arg, Literal) and arg.kind == "number" and not arg.value.startswith("-"):
                 return Literal("-" + arg.value, "number")
             return Unary("-", arg)
@@ -327,7 +342,7 @@ class Reader:
             return Literal(c.next().text, word)
         if word == "case":
             return self.case()
-        if word in ("now", "today") and c.peek(1).text == "(" and c.peek(2).text == ")":
+        if word in ("now", "today") and [(t.kind, t.text) for t in (c.peek(1), c.peek(2))] == [("symbol", "("), ("symbol", ")")]:
             at = c.next().at
             self.skip(2)
             return Call(word, (), at)
@@ -356,8 +371,20 @@ class Reader:
 
 
 def read_expression(c: Cursor) -> Expr:
-    """An expression at the cursor; raises Mismatch with the cursor's farthest place set."""
-    return Reader(c).expression()
+    """An expression at the cursor; raises Mismatch with the cursor's farthest place set, LanguageError when too deep."""
+    reader = Reader(c)
+    out = reader.expression()
+    if height(out) > MAX_DEPTH:
+        raise reader.too_deep()
+    return out
+
+
+def height(e: Expr) -> int:
+    """How deep the expression is nested; a chain such as `a or b or c` nests at each word."""
+    level, below = 0, [e]
+    while below:
+        level, below = level + 1, [child for parent in below for child in children(parent)]
+    return level
 
 
 def read_literal(c: Cursor) -> Literal:

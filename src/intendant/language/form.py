@@ -229,7 +229,7 @@ def _filled(node: Node, args: Mapping[str, Any]) -> bool:
         return True
     if isinstance(node, Choice):
         if node.name:
-            return args.get(node.name) in map(words_of, node.options)
+            return args.get(node.name) in [words_of(o) for o in node.options]
         return any(_filled(o, args) for o in node.options)
     return all(_filled(p, args) for p in node.parts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from intendant.errors import LanguageError, did_you_mean
@@ -12,6 +12,7 @@ from intendant.language.cursor import Cursor
 from intendant.language.expression import HARD
 from intendant.language.form import Form, Kind, Slot, compile_form
 from intendant.language.kinds import Kinds
+from intendant.language.lexer import Token
 from intendant.types import Step
 
 __all__ = ["Grammar", "grammar"]
@@ -52,15 +53,42 @@ class Grammar:
                 yield Step(verb, args)
 
     def read_operators(self, c: Cursor) -> tuple[Step, ...]:
-        out: list[Step] = []
-        while True:
-            step = self._first(self.operators, c)
-            if step is None:
-                break
-            out.append(step)
-        if not out:
+        """The operators from the cursor on that reach farthest: `distinct sort by x` is two, not a column named sort."""
+        start = c.pos
+        best, end = [], start
+        path: list[Step] = []
+        seen = {start}
+        branches = [self._readings(c, start)]
+        while branches:
+            if not branches[-1]:
+                branches.pop()
+                if path:
+                    path.pop()
+                continue
+            step, after = branches[-1].pop(0)
+            if after in seen:
+                continue
+            seen.add(after)
+            path.append(step)
+            if after > end:
+                best, end = list(path), after
+            branches.append(self._readings(c, after))
+        c.pos = end
+        if not best:
             raise c.fail("an operator (" + ", ".join(sorted(self.operators)).replace("_", " ") + ")")
-        return tuple(out)
+        return tuple(best)
+
+    def _readings(self, c: Cursor, start: int) -> list[tuple[Step, int]]:
+        """Every way to read one operator: those that take no bare word of the language for a column first, then by length."""
+        out = []
+        for verb, form in self.operators.items():
+            c.pos = start
+            out += [(Step(verb, args), c.pos) for args in form.read(c)]
+        return sorted(out, key=lambda r: (self._loose(c.tokens[start : r[1]], r[0]), -r[1]))
+
+    def _loose(self, tokens: Sequence[Token], step: Step) -> bool:
+        columns = step.get("columns") or ()
+        return any(t.lower in self.kinds.reserved and t.text in columns for t in tokens)
 
     def read_rules(self, c: Cursor) -> tuple[Step, ...]:
         out = [self._rule(c)]

@@ -12,9 +12,9 @@ __all__ = ["Token", "bare", "lex", "place", "quote_name", "quote_string"]
 TOKEN = re.compile(
     r"""(?P<space>[ \t\r\f]+|\#[^\n]*)
       | (?P<newline>\n)
-      | (?P<string>'(?:[^']|'')*')
-      | (?P<quoted>"(?:[^"]|"")+")
-      | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w]))
+      | (?P<string>'(?:[^'\0]|'')*')
+      | (?P<quoted>"(?:[^"\0]|"")+")
+      | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?!\w))
       | (?P<word>[^\W\d]\w*)
       | (?P<symbol><=|>=|!=|<>|\|\||[.,:;=<>+\-*/%()?])
     """,
@@ -30,6 +30,12 @@ class Token:
     kind: str
     text: str
     at: int
+
+    @property
+    def after(self) -> int:
+        """The offset behind it."""
+        quote = {"string": "'", "name": '"'}.get(self.kind)
+        return self.at + len(self.text) + (2 + self.text.count(quote) if quote else 0)
 
     @property
     def lower(self) -> str:
@@ -50,12 +56,10 @@ def lex(text: str) -> list[Token]:
         m = TOKEN.match(text, at)
         if not m:
             line, column = place(text, at)
-            odd = text[at]
-            hint = "Close the quote." if odd in "'\"" else f'Quote names that hold {odd!r}: "like {odd} this".'
             raise LanguageError(
-                f"{odd!r} does not belong here",
+                f"{text[at]!r} does not belong here",
                 where=f"line {line}, column {column}",
-                hint=hint,
+                hint=hint_for(text, at),
                 line=line,
                 column=column,
             )
@@ -68,6 +72,15 @@ def lex(text: str) -> list[Token]:
             out.append(Token(kind, raw, at))
         at = m.end()
     return [*out, Token("end", "", at)]
+
+
+def hint_for(text: str, at: int) -> str:
+    """The mend for an odd character."""
+    if text[at] == '"' and text.startswith('""', at):
+        return "A name has at least one character."
+    if text[at] in "'\"":
+        return "Close the quote; a text or a name can't hold the character NUL." if "\0" in text else "Close the quote."
+    return 'Names with odd characters stand in double quotes: "like this".'
 
 
 def bare(name: str) -> bool:

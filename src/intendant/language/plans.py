@@ -40,8 +40,7 @@ def parse(text: str) -> Plan:
         raise LanguageError(f"the text has {len(text):,} characters", hint=f"A plan has at most {MAX_CHARS:,}.")
     steps = []
     for tokens in sentences(lex(text), text):
-        last = tokens[-1]
-        c = Cursor(text, [*tokens, Token("end", "", last.at + len(last.text))])
+        c = Cursor(text, [*tokens, Token("end", "", tokens[-1].after)])
         steps.append(read_all(text, c))
     if not steps:
         raise LanguageError("there is no sentence", hint="Write one, e.g. `query orders top 5 by amount`.")
@@ -95,12 +94,26 @@ def from_json(data: Json) -> Plan:
     if not isinstance(data, list) or not all(isinstance(d, Mapping) and "verb" in d for d in data):
         raise LanguageError("a plan in JSON is a list of objects with a `verb`")
     try:
-        steps = Plan(tuple(_from_json(d) for d in data))
-        return parse(print_plan(steps))
+        said = Plan(tuple(_from_json(d) for d in data))
+        read = parse(print_plan(said))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as e:
         raise LanguageError(
             f"the plan's JSON lacks or misplaces {e}", hint="`intendant plan --json` shows the shape."
         ) from None
+    if _shape(read.steps) != _shape(said.steps):
+        raise LanguageError(
+            "the plan's JSON has an argument that isn't one value", hint="`intendant plan --json` shows the shape."
+        )
+    return read
+
+
+def _shape(value: Any) -> Any:
+    """The verbs and the names of the arguments, without their values: an expression can't bring steps of its own."""
+    if isinstance(value, Step):
+        return value.verb, {k: _shape(v) for k, v in value.args.items() if v is not None}
+    if isinstance(value, tuple) and any(isinstance(v, Step) for v in value):
+        return tuple(map(_shape, value))
+    return None
 
 
 def _from_json(value: Json) -> Any:

@@ -10,12 +10,12 @@ import re
 
 from intendant.errors import LanguageError
 from intendant.language.cursor import Cursor
-from intendant.language.lexer import quote_string
+from intendant.language.lexer import place, quote_string
 
 __all__ = ["DAYS", "cron_of", "read_schedule"]
 
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-FIELD = re.compile(r"[\d*,/\-A-Za-z#]+\Z")
+FIELD = re.compile(r"[0-9*,/\-A-Za-z#]+\Z")
 EVERY = {"minute": 60, "hour": 24}
 
 
@@ -28,7 +28,7 @@ def read_schedule(c: Cursor) -> str:
         return "hourly"
     if c.at_word("cron"):
         c.next()
-        return f"cron {quote_string(_cron(c.take('string', chr(39) + 'minute hour day month weekday' + chr(39)).text))}"
+        return _written(c)
     for word in ("daily", "weekdays", "weekends"):
         if c.at_word(word):
             c.next()
@@ -78,15 +78,22 @@ def _time(c: Cursor) -> str:
     return f"{hour:02}:{_number(c, 0, 59, 'minutes (00 to 59)'):02}"
 
 
-def _cron(text: str) -> str:
+def _written(c: Cursor) -> str:
+    """A cron line in quotes."""
     from croniter import croniter  # slow to import, needed here alone
 
-    fields = text.split()
-    if len(fields) != 5 or not all(map(FIELD.match, fields)) or not croniter.is_valid(text):
+    token = c.take("string", "'minute hour day month weekday'")
+    fields = token.text.split()
+    if len(fields) != 5 or not all(map(FIELD.match, fields)) or not croniter.is_valid(token.text):
+        line, column = place(c.text, token.at)
         raise LanguageError(
-            f"{text!r} is no cron line", hint="Five fields: minute hour day month weekday, '0 6 * * 1'."
+            f"{token.text!r} is no cron line",
+            where=f"line {line}, column {column}",
+            hint="Five fields: minute hour day month weekday, '0 6 * * 1'.",
+            line=line,
+            column=column,
         )
-    return " ".join(fields)
+    return f"cron {quote_string(' '.join(fields))}"
 
 
 def cron_of(schedule: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,13 +14,15 @@ from intendant.engines.base import quoted, text
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import VolumeGuard
 from intendant.lake import Lake, Stage
+from intendant.lake.disk import write_json
 from intendant.language import print_step
 from intendant.run.conform import Misfit, misfits
 from intendant.types import Finding, Json, OnFailure, Rule, Snapshot, Stamp, Step
 from intendant.workspace import Workspace
 
-__all__ = ["Gate", "Verdict", "rules_of"]
+__all__ = ["Gate", "Verdict"]
 
+FINDINGS = "_findings.json"
 LOOK_AT_MOST = 5_000_000
 """Above so many rows a load isn't searched for what nobody declared; `check` still does when asked."""
 
@@ -45,7 +48,7 @@ class Gate:
         snapshot = stage.snapshot()
         self.guard_volume(snapshot, staged, step)
         settings = self.lake.settings(staged.table) if self.lake.exists(staged.table) else {}
-        declared = rules_of(settings)
+        declared = rule_kinds.rules_of(settings)
         others = {
             t: self.lake.snapshot(t)
             for r in declared
@@ -77,16 +80,25 @@ class Gate:
         before = stage.snapshot()
         odd = misfits(self.engine, before, expected, staged.facts.get("mixed", ()), strict=staged.mode != "replace")
         if not odd:
-            return []
+            return self.conformed(stage)
         predicates = [(m.reason, m.predicate) for m in odd if m.rows]
+        findings = [self.finding(m, before) for m in odd if m.rows]
         good_sql, bad_sql = split_sql(stage.table, before.columns, predicates)
         if predicates:
             bad = self.lake.stage(f"quarantine.{stage.table}", stage.stamp)
             bad.add_sql(self.engine, with_origin(bad_sql, step, stage.stamp), {stage.table: before})
             bad.save()
+            write_json(bad.folder / FINDINGS, [dict(f.__dict__) for f in findings])
         casts = ", ".join(f"{m.value} AS {quoted(m.column)}" for m in odd)
         stage.rewrite(self.engine, f"SELECT * REPLACE ({casts}) FROM ({good_sql})", {stage.table: before})
-        return [self.finding(m, before) for m in odd if m.rows]
+        return findings
+
+    def conformed(self, stage: Stage) -> list[Finding]:
+        """What an audit found that was interrupted after it had set the odd rows aside; [] when there was none."""
+        bad = self.lake.reopen(f"quarantine.{stage.table}", stage.stamp)
+        if bad is None or not (bad.folder / FINDINGS).exists():
+            return []
+        return [Finding(**f) for f in json.loads((bad.folder / FINDINGS).read_text(encoding="utf-8"))]
 
     def on_failure(self, settings: Mapping[str, Json]) -> OnFailure:
         value: OnFailure = settings.get("on_failure") or self.workspace.policy.on_failure
@@ -136,20 +148,30 @@ class Gate:
             )
 
     def set_aside(self, stage: Stage, audited: Mapping[str, Json], stamp: Stamp, step: Step) -> int:
-        """Publishes the quarantine: rows of the wrong type, rejected ones, rows that break a rule. How many there are."""
+        """Publishes the quarantine: rows of the wrong type, rejected ones, rows that break a rule. How many there are.
+
+        The bad rows are committed to the quarantine before they leave the stage, so an interruption loses none; after
+        one, the commit is found and only the stage is cleaned.
+        """
         predicates = [(r, p) for r, p in audited.get("predicates", ())]
-        rejected = audited.get("facts", {}).get("rejected", ())
-        name = f"quarantine.{stage.table}"
-        bad = self.lake.reopen(name, stamp)
-        if bad is None and not predicates and not rejected:
-            return 0
-        bad = bad or self.lake.stage(name, stamp)
+        snapshot = stage.snapshot()
+        tables = {**self.others(audited), stage.table: snapshot}
+        good_sql, bad_sql = split_sql(stage.table, snapshot.columns, predicates)
+        rows = self.already_aside(stage.table, stamp)
+        if rows is None:
+            rows = self.publish_bad(with_origin(bad_sql, step, stamp) if predicates else "", tables, audited, stage, step)
         if predicates:
-            snapshot = stage.snapshot()
-            tables = {**self.others(audited), stage.table: snapshot}
-            good_sql, bad_sql = split_sql(stage.table, snapshot.columns, predicates)
-            bad.add_sql(self.engine, with_origin(bad_sql, step, stamp), tables)
             stage.rewrite(self.engine, good_sql, tables)
+        return rows
+
+    def publish_bad(
+        self, bad_sql: str, tables: Mapping[str, Snapshot], audited: Mapping[str, Json], stage: Stage, step: Step
+    ) -> int:
+        name, stamp = f"quarantine.{stage.table}", stage.stamp
+        bad = self.lake.reopen(name, stamp) or self.lake.stage(name, stamp)
+        rejected = audited.get("facts", {}).get("rejected", ())
+        if bad_sql:
+            bad.add_sql(self.engine, bad_sql, tables)
         if rejected:
             import pyarrow as pa
 
@@ -157,23 +179,25 @@ class Gate:
                 {REASON: r["reason"], "_raw": r["raw"], "_step": print_step(step), "_run": stamp.run} for r in rejected
             ]
             bad.add(pa.Table.from_pylist(rows))
-        rows_set_aside = bad.rows
-        if rows_set_aside:
+        set_aside = bad.rows
+        if set_aside:
             self.lake.publish(bad, "append", operation="quarantine")
-        return rows_set_aside
+        else:
+            bad.discard()
+        return set_aside
+
+    def already_aside(self, table: str, stamp: Stamp) -> int | None:
+        """How many rows this step's commit put into the quarantine, None when it made none."""
+        name = f"quarantine.{table}"
+        done = self.lake.published(name, stamp) if self.lake.exists(name) else None
+        if done is None:
+            return None
+        earlier = [s.rows for s in self.lake.history(name) if s.version == done.version - 1]
+        return done.rows - (earlier[0] if earlier else 0)
 
     def others(self, audited: Mapping[str, Json]) -> dict[str, Snapshot]:
         refs = {str(r["ref"]).rpartition(".")[0] for r in audited.get("rules", ()) if r.get("ref")}
         return {t: self.lake.snapshot(t) for t in refs if self.lake.exists(t)}
-
-
-def rules_of(settings: Mapping[str, Json]) -> list[Rule]:
-    """The rules stored with a table."""
-    out = []
-    for r in settings.get("rules", ()):
-        fields: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}
-        out.append(Rule(type=str(fields.pop("type")), **fields))
-    return out
 
 
 def said(finding: Finding, declared: list[Rule]) -> str:

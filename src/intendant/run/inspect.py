@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intendant import checks
-from intendant.checks.rules import kinds
+from intendant.checks.rules import kinds, rules_of
 from intendant.errors import EngineError, SourceDamaged, UnknownName, UsageError
-from intendant.run.gate import rules_of
 from intendant.run.load import READERS, read_sql
 from intendant.types import Finding, Json, Snapshot, Stamp
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from intendant.checks.rules.base import RuleKind
 from intendant.language import parts
-from intendant.types import Rule, Step
+from intendant.types import Json, Rule, Step
 
-__all__ = ["RuleKind", "kinds", "rule_of", "sentence_of"]
+__all__ = ["RuleKind", "kinds", "rule_of", "rules_of", "sentence_of"]
 
 
 def kinds() -> dict[str, RuleKind]:
@@ -25,3 +27,12 @@ def sentence_of(rule: Rule) -> str:
 
     kind = kinds()[rule.type]
     return grammar().rules[kind.verb].write(kind.step(rule).args)
+
+
+def rules_of(settings: Mapping[str, Json]) -> list[Rule]:
+    """The rules stored with a table."""
+    out = []
+    for r in settings.get("rules", ()):
+        fields: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}
+        out.append(Rule(type=str(fields.pop("type")), **fields))
+    return out
