@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,22 @@ def test_locks_agree_with_each_other():
 
 def test_the_base_install_stays_light():
     assert [n for n in NOT_IN_BASE if n in pins("requirements.txt")] == []
+
+
+def imported() -> Iterator[str]:
+    """Top-level names of all packages that the code imports, wherever in a file."""
+    for file in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from (name.name.partition(".")[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield str(node.module).partition(".")[0]
+
+
+def test_the_base_is_what_the_code_imports_no_more_and_no_less():
+    names = set(imported()) - set(sys.stdlib_module_names) - {"intendant"}
+    train = {canonicalize_name(Requirement(r).name) for r in PROJECT["project"]["optional-dependencies"]["train"]}
+    where = packages_distributions()
+    used = {canonicalize_name(where.get(name, [name])[0]) for name in names} - train
+    declared = {canonicalize_name(Requirement(r).name) for r in PROJECT["project"]["dependencies"]}
+    assert used == declared

@@ -23,6 +23,7 @@ STATUS = {"succeeded": "[bold green]✓ succeeded[/]", "rolled_back": "[bold yel
           "waiting_approval": "[bold yellow]… waits for a person[/]", "needs_answer": "[bold yellow]? asks[/]",
           "refused": "[bold yellow]⊘ refused[/]", "failed": "[bold red]✗ failed[/]"}
 MOST_FINDINGS = 7
+MOST_CHOICES = 4
 
 
 def title(out: Console, text: str) -> None:
@@ -88,7 +89,10 @@ def gate(output: Facts) -> str:
 
 def troubles(result: Facts) -> list[str]:
     """Why a sentence did not succeed, and the mend."""
-    out = [f"{q['text']}  " + " / ".join(c["label"] for c in q["choices"]) for q in result.get("questions") or ()]
+    out = []
+    for question in result.get("questions") or ():
+        out.append(str(question["text"]))
+        out += [f"  – {choice['label']}" for choice in question["choices"][:MOST_CHOICES]]
     if result.get("reason"):
         out.append(str(result["reason"]))
     error = result.get("error")
