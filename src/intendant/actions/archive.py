@@ -10,6 +10,7 @@ from sqlglot import exp
 from intendant.actions.base import Context, Footprint, Staged, TableAction, place
 from intendant.catalog import Catalog
 from intendant.errors import TypeMismatch
+from intendant.lake.names import encode
 from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler, column_sql, find_column, kind_of_type
 from intendant.operators._compile import Typing, sql_text
@@ -27,7 +28,7 @@ class Archive(TableAction):
     verb = "archive"
     form = "archive <table:table> ( older than <age:duration> by <column:column> | where <where:expr> )"
     agent = "storage"
-    summary = "Move rows out of a table into compressed files with a manifest; they can be brought back."
+    summary = "Move rows out of a table into a compressed file with a manifest; `intendant load` brings them back."
     example = "archive orders older than 365 days by created_at"
 
     def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
@@ -72,12 +73,7 @@ class Archive(TableAction):
         snapshots = context.snapshots([table])
         leaves = self.condition(step, context.catalog)
         base = exp.Select(expressions=[column_sql(c.name) for c in snapshots[table].columns]).from_(table_sql(table))
-        folder = (
-            context.workspace.state
-            / "archive"
-            / table.replace("/", "%2F")
-            / f"{context.stamp.run}-{context.stamp.step}"
-        )
+        folder = context.workspace.state / "archive" / encode(table) / f"{context.stamp.run}-{context.stamp.step}"
         with context.engine.session(snapshots) as con:
             moved = files.export(con, sql_text(base.where(leaves)), folder / "rows.parquet")
         kept = base.where(exp.Not(this=exp.Coalesce(this=exp.paren(leaves), expressions=[exp.false()])))

@@ -46,7 +46,10 @@ class Query(Effect):
         ms = (time.perf_counter() - start) * 1000
         answer = {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows[:MOST_ROWS]]}
         ran = {"table": step.args["table"], "filters": filters(steps), "ms": round(ms, 2), "sql": sql}
-        return {"answer": answer, "events": [["query.ran", ran]]}
+        events = [["query.ran", ran]]
+        if ms > context.workspace.thresholds.slow_query_ms:
+            events.append(["performance.degraded", {"table": step.args["table"], "ms": round(ms, 2)}])
+        return {"answer": answer, "events": events}
 
 
 def filters(steps: tuple[Step, ...]) -> list[str]:
