@@ -98,6 +98,14 @@ def described(path: str, command: Any) -> Iterator[str]:
         yield table(("option", "what it does"), rows)
 
 
+def routes() -> str:
+    """What the HTTP service answers, as its module says."""
+    from intendant.faces import http
+
+    said = re.findall(r"^ *((?:GET|POST) .*)$", str(http.__doc__), re.MULTILINE)
+    return "```\n" + "\n".join(said) + "\n```\n"
+
+
 def error_codes() -> str:
     found = [getattr(errors, name) for name in errors.__all__ if name[0].isupper()]
     rows = ((f"`{e.code}`", e.__name__, "yes" if e.retry else "no", meaning(e.__name__)) for e in found)
@@ -125,6 +133,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "errors": error_codes,
     "commands": commands,
+    "routes": routes,
 }
 
 
