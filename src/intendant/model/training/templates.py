@@ -11,7 +11,7 @@ __all__ = ["FOLLOWING", "PATTERNS", "SCHEDULES", "WRAPPERS"]
 
 PATTERNS: tuple[tuple[str, str], ...] = tuple(tuple(line.strip().split(" => ")) for line in """
 pull the latest {n} rows from {r} => ingest {r} latest {n}
-pull the latest {n} rows from {r} and store them in a temporary staging table => ingest {r} latest {n}
+grab the newest {n} records from {r} and put them into a staging table for the time being => ingest {r} latest {n}
 fetch the {n} most recent records of {r} into a staging table => ingest {r} latest {n}
 get the newest {n} entries from {r} and put them in {x} => ingest {r} latest {n} into {x}
 load {n} of the most recent {r} => ingest {r} latest {n}
@@ -31,7 +31,7 @@ load {r} but only those with {c} {v} => ingest {r} where {c} = {v}
 append {r} to {t} => ingest {r} append into {t}
 reload {r} and replace what is in {t} => ingest {r} replace into {t}
 from {r} take only {a} and {a2} => ingest {r} columns {a}, {a2}
-analyze {t} for data quality issues and suggest remediation steps => check {t}
+examine {t} for quality problems and propose how to mend them => check {t}
 analyze the table for data quality issues and suggest fixes => check it
 check {t} for problems => check {t}
 what is wrong with the data in {t}? => check {t}
