@@ -184,8 +184,12 @@ class Form:
                 return str(args[node.name])
             fitting = [o for o in node.options if _filled(o, args)] or [node.options[-1]]
             return self._write(max(fitting, key=lambda o: _held(o, args)), args)
-        out = " ".join(filter(None, (self._write(p, args) for p in node.parts)))
-        return out.replace(" :", ":").replace(" ,", ",")
+        out = ""
+        for part in node.parts:
+            text = self._write(part, args)
+            close = not out or not text or (isinstance(part, Word) and part.word in (":", ","))
+            out += text if close else f" {text}"
+        return out
 
 
 def _slots(node: Node) -> Iterator[Slot | Choice]:

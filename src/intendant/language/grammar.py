@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from intendant.errors import LanguageError, did_you_mean
 from intendant.language import parts
 from intendant.language.cursor import Cursor
-from intendant.language.expression import HARD
-from intendant.language.form import Form, Kind, Slot, compile_form
-from intendant.language.kinds import Kinds
+from intendant.language.expression import FUNCTIONS, HARD
+from intendant.language.form import Choice, Form, Kind, Node, Optional, Sequence, Slot, Word, compile_form
+from intendant.language.kinds import TYPES, Kinds
 from intendant.language.lexer import Token
-from intendant.types import Step
+from intendant.types import SCHEMAS, Step
 
 __all__ = ["Grammar", "grammar"]
 
@@ -31,7 +32,7 @@ class Grammar:
         words: set[str] = set()
         for form in (*self.rules.values(), *self.operators.values(), *self.verbs.values()):
             words |= form.words()
-        self.kinds.reserved = frozenset(words | HARD | {"then", "ascending", "descending", "every", "month", "day"})
+        self.kinds.reserved = frozenset(words | HARD | {*SCHEMAS, "then", "ascending", "descending", "every", "month", "day"})
         self.starts = sorted({f.text.split()[0] for f in self.verbs.values()})
 
     def _forms(self, package: str) -> dict[str, Form]:
@@ -40,9 +41,9 @@ class Grammar:
 
     def read_step(self, c: Cursor) -> Iterator[Step]:
         """Every way to read a step at the cursor."""
-        word = c.token.lower
-        if word not in self.starts:
+        if c.token.lower not in self.starts:
             c.fail("a verb (" + ", ".join(self.starts) + ")")
+            return
         yield from self._read_any(self.verbs, c)
 
     def _read_any(self, forms: Mapping[str, Form], c: Cursor) -> Iterator[Step]:
@@ -79,14 +80,20 @@ class Grammar:
         return tuple(best)
 
     def _readings(self, c: Cursor, start: int) -> list[tuple[Step, int]]:
-        """Every way to read one operator: those that take no bare word of the language for a column first, then by length."""
+        """Every way to read one operator (`then` may stand before it), longest first; last come those that take a bare word
+        of the language for a column.
+        """
         out = []
+        c.pos = start
+        if c.at_word("then"):
+            c.next()
+        begin = c.pos
         for verb, form in self.operators.items():
-            c.pos = start
+            c.pos = begin
             out += [(Step(verb, args), c.pos) for args in form.read(c)]
-        return sorted(out, key=lambda r: (self._loose(c.tokens[start : r[1]], r[0]), -r[1]))
+        return sorted(out, key=lambda r: (self._loose(list(c.tokens[start : r[1]]), r[0]), -r[1]))
 
-    def _loose(self, tokens: Sequence[Token], step: Step) -> bool:
+    def _loose(self, tokens: list[Token], step: Step) -> bool:
         columns = step.get("columns") or ()
         return any(t.lower in self.kinds.reserved and t.text in columns for t in tokens)
 
@@ -115,7 +122,15 @@ class Grammar:
         return best
 
     def write_operators(self, steps: tuple[Step, ...]) -> str:
-        return " ".join(self.operators[s.verb].write(s.args) for s in steps)
+        return " ".join(self.operator_texts(steps))
+
+    def operator_texts(self, steps: tuple[Step, ...]) -> list[str]:
+        """Each operator as text; `then` keeps apart what would be read as one, as `count` and the `distinct` after it."""
+        out = []
+        for before, step in zip((None, *steps), steps, strict=False):
+            apart = "then " if step.verb == "distinct" and before is not None and _takes_distinct(before) else ""
+            out.append(apart + self.operators[step.verb].write(step.args))
+        return out
 
     def write_rules(self, steps: tuple[Step, ...]) -> str:
         return ", ".join(self.rules[s.verb].write(s.args) for s in steps)
@@ -137,6 +152,12 @@ class Grammar:
         return [step.args[s.name] for s in slots if isinstance(s, Slot) and s.kind == kind and step.get(s.name) is not None]
 
 
+def _takes_distinct(step: Step) -> bool:
+    """Whether the word `distinct` behind this operator would be read as part of it."""
+    counts = step.verb == "group" and step.args["aggregates"][-1] == ("count", "", "")
+    return counts or (step.verb == "union" and not step.get("distinct"))
+
+
 def _head(form: str) -> str:
     words = []
     for word in form.split():
@@ -152,19 +173,44 @@ def grammar() -> Grammar:
     return Grammar()
 
 
-def read_all(text: str, c: Cursor) -> Step:
+def read_all(c: Cursor) -> Step:
     """The one step that the whole cursor holds."""
     for step in grammar().read_step(c):
         if c.token.kind == "end":
             return step
         c.fail("the end of the sentence")
-    raise c.error(hint_for(text, c)) from None
+    hint = hint_for(c)
+    c.expected = grouped(c.expected)
+    raise c.error(hint) from None
 
 
-def hint_for(text: str, c: Cursor) -> str:
-    token = c.tokens[c.farthest]
-    words = {w for e in c.expected for w in e.replace("(", " ").replace(")", " ").replace(",", " ").split()}
-    if token.kind == "word" and token.text:
-        hint = did_you_mean(token.text, words | set(grammar().starts if c.farthest == 0 else ()), "word")
+def hint_for(c: Cursor) -> str:
+    """The nearest word of the language that would fit, for a word that doesn't."""
+    token, before = c.tokens[c.farthest], c.tokens[max(c.farthest - 1, 0)]
+    if token.kind == "symbol" and token.text == "(" and before.kind == "word" and before.lower not in grammar().kinds.reserved:
+        return f"There is no function `{before.text}`. " + did_you_mean(before.text, FUNCTIONS, "function")
+    words = {w for e in c.expected for w in re.findall(r"\w+", e)} & (grammar().kinds.reserved | set(TYPES))
+    if len(token.lower) > 2 and words:
+        hint = did_you_mean(token.text, words, "word")
         return hint if hint.startswith("Did") else ""
     return ""
+
+
+def grouped(expected: set[str]) -> set[str]:
+    """What was expected, with the first words of all operators said as one."""
+    heads = {w for form in grammar().operators.values() for w in first_words(form.root)}
+    if not heads <= expected:
+        return expected
+    return {e for e in expected - heads if not e.startswith("an operator (")} | {"an operator"}
+
+
+def first_words(node: Node) -> set[str]:
+    """The words that a form can begin with."""
+    if isinstance(node, Word):
+        return {node.word}
+    if isinstance(node, Choice):
+        return {w for o in node.options for w in first_words(o)}
+    if isinstance(node, Sequence):
+        words = first_words(node.parts[0])
+        return words | first_words(Sequence(node.parts[1:])) if isinstance(node.parts[0], Optional) else words
+    return first_words(node.part) if isinstance(node, Optional) else set()

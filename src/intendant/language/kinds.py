@@ -5,6 +5,7 @@ Values are plain JSON (text, numbers, tuples), expressions are canonical text; s
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from intendant.language.cursor import Cursor
@@ -14,9 +15,10 @@ from intendant.language.lexer import quote_name, quote_string
 from intendant.language.schedule import read_schedule
 from intendant.types import SCHEMAS, split_table
 
-__all__ = ["AGGREGATES", "Kinds"]
+__all__ = ["AGGREGATES", "TYPES", "Kinds"]
 
 AGGREGATES = ("count distinct", "count", "sum", "avg", "min", "max", "median", "stddev", "first", "last")
+ONE_NAME = re.compile(r'"(?:[^"]|"")+"|[^\W\d]\w*')
 TYPES = ("text", "integer", "number", "decimal", "boolean", "date", "timestamp", "json")
 
 
@@ -139,7 +141,7 @@ class Kinds(dict[str, Kind]):
 
     def write_aggregates(self, value: tuple[tuple[str, str, str], ...]) -> str:
         def one(function: str, over: str, alias: str) -> str:
-            simple = (over.startswith('"') and over.count('"') == 2) or over.isidentifier()
+            simple = ONE_NAME.fullmatch(over) and over.lower() not in HARD
             shown = f" {over}" if simple else f" ({over})" if over else ""
             return f"{function}{shown}" + (f" as {self.name(alias)}" if alias else "")
 

@@ -41,7 +41,7 @@ def parse(text: str) -> Plan:
     steps = []
     for tokens in sentences(lex(text), text):
         c = Cursor(text, [*tokens, Token("end", "", tokens[-1].after)])
-        steps.append(read_all(text, c))
+        steps.append(read_all(c))
     if not steps:
         raise LanguageError("there is no sentence", hint="Write one, e.g. `query orders top 5 by amount`.")
     return Plan(tuple(steps))
@@ -70,7 +70,7 @@ def _layout(step: Step) -> str:
     operators = step.get("operators")
     if step.verb != "transform" or not operators or len(operators) < 2:
         return g.write(step)
-    lines = [g.operators[o.verb].write(o.args) for o in operators]
+    lines = g.operator_texts(operators)
     head = f"transform {g.kinds['table'].write(step.args['table'])}"
     tail = [f"into {g.kinds['table'].write(step.args['target'])}"] if step.get("target") else []
     return "\n  ".join([head, *lines, *tail])
