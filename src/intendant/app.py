@@ -23,7 +23,7 @@ from intendant.run.knowledge import Knowledge
 from intendant.run.loop import Loop, Watcher
 from intendant.run.outcome import outcome
 from intendant.run.prepare import Prepared, prepare
-from intendant.types import Event, Json, Plan, Proposal, Result, Stamp, Step
+from intendant.types import Event, Json, Plan, Proposal, Result, Step
 from intendant.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Intendant:
             from intendant.run.owner import Owner
 
             self.loop.record = Owner.record
-            self._owner = Owner(self.workspace.state, self.loop.run)
+            self._owner = Owner(self.workspace.state, self.loop.run, self.loop.queued)
         return self._owner
 
     def close(self) -> None:
@@ -102,11 +102,13 @@ class Intendant:
         by: str = "api",
         wait: float | None = None,
         confirm: Callable[[Prepared], bool] | None = None,
+        run_id: str = "",
     ) -> Result:
         """Compiles a sentence (or intent language), checks it, and runs it.
 
         `approve` says yes to steps that need an approval; `confirm(prepared)` is asked instead when given. `answers` maps
-        what was asked about to the answer. `wait` limits the seconds waited for the run. Errors come as a Result with
+        what was asked about to the answer. `wait` limits the seconds waited for the run; a `run_id` that was used already
+        starts nothing and answers with that run. Errors come as a Result with
         status "failed" and the error's fields; nothing is raised but UsageError.
         """
         started = time.perf_counter()
@@ -118,7 +120,8 @@ class Intendant:
             if dry_run:
                 return self._previewed(prepared, timing, started)
             return self._run(
-                prepared, approve=approve, by=by, wait=wait, confirm=confirm, timing=timing, started=started
+                prepared, run_id or new_run_id(), approve=approve, by=by, wait=wait, confirm=confirm, timing=timing,
+                started=started,
             )
         except UsageError:
             raise
@@ -200,6 +203,7 @@ class Intendant:
     def _run(
         self,
         prepared: Prepared,
+        run_id: str,
         *,
         approve: bool,
         by: str,
@@ -217,7 +221,6 @@ class Intendant:
                 return Result(
                     "refused", intent=prepared.text, plan=prepared.rendered, reason="You said no.", timing_ms=timing
                 )
-        run_id = datetime.now(UTC).strftime("%y%m%d-%H%M%S-") + secrets.token_hex(3)
         facts: list[tuple[str, str, Mapping[str, Json]]] = [
             ("intent.received", "intent.received", {"text": prepared.text, "by": by}),
             (
@@ -239,8 +242,8 @@ class Intendant:
                     {"start": 0, "why": needs, "plan": prepared.rendered, "kind": "plan"},
                 )
             )
+            facts.append(("finished.waiting_approval", "run.finished", {"status": "waiting_approval"}))
             self.journal.append_all(run_id, facts)
-            self.journal.append(run_id, "finished.waiting_approval", "run.finished", {"status": "waiting_approval"})
             return self.result(run_id, timing, started)
         if needs:
             facts.append(("approved", "approval.granted", {"by": by, "plan_hash": hash_of(prepared.rendered)}))
@@ -304,7 +307,7 @@ class Intendant:
         last = {e.run: e for e in self.journal.events(kinds=["run.queued"])}
         return [(r, e.data["start"], e.data["part"]) for r, e in last.items() if ended.get(r, -1) < e.seq]
 
-    def run(self, pipeline: str, *, approve: bool = False, by: str = "api") -> Result:
+    def run(self, pipeline: str, *, approve: bool = False, by: str = "api", run_id: str = "") -> Result:
         """Runs pipelines/NAME.intent. Raises UnknownName, LanguageError with the file's line."""
         files = self.workspace.pipelines()
         if pipeline not in files:
@@ -319,7 +322,7 @@ class Intendant:
         except IntendantError as e:
             e.where = f"{files[pipeline].name}, {e.where}"
             return Result("failed", intent=text[:2000], error=e.as_dict())
-        return self.do(text, approve=approve, by=by)
+        return self.do(text, approve=approve, by=by, run_id=run_id)
 
     def load(self, file: str | Path, table: str, types: Mapping[str, str] | None = None) -> dict[str, Json]:
         """Loads a local file as the table's new version. Raises UsageError, SourceError, LakeError."""
@@ -509,7 +512,7 @@ class Intendant:
                 where=approval,
                 hint="Ask for the plan again: `intendant plan`.",
             )
-        part = 1 + len(self.journal.events(run_id, kinds=["run.queued"]))
+        part = 1 + sum(e.seq < request.seq for e in self.journal.events(run_id, kinds=["run.queued"]))
         facts: list[tuple[str, str, Mapping[str, Json]]] = [
             (
                 f"granted.{request.seq}",
@@ -529,23 +532,7 @@ class Intendant:
         self.journal.append(
             request.run, f"rejected.{request.seq}", "approval.rejected", {"by": by, "request": request.seq}
         )
-        for e in reversed(self.journal.events(request.run, kinds=["table.published"])):
-            stamp = Stamp(request.run, f"undo {e.data['table']} {e.data['version']}")
-            if self.lake.exists(e.data["table"]):
-                if e.data["version"]:
-                    self.lake.restore(e.data["table"], e.data["version"] - 1, stamp)
-                else:
-                    self.lake.drop(e.data["table"], stamp)
-                self.journal.append(
-                    request.run,
-                    f"undo.{e.data['table']}.{e.data['version']}",
-                    "table.rolled_back",
-                    {
-                        "table": e.data["table"],
-                        "undone": e.data["version"],
-                        "to": e.data["version"] - 1 if e.data["version"] else None,
-                    },
-                )
+        self.loop.undo(request.run)
         self.journal.append(request.run, f"finished.rejected.{request.seq}", "run.finished", {"status": "rolled_back"})
         return self.result(request.run)
 
@@ -575,6 +562,10 @@ class Intendant:
         from intendant.run.doctor import doctor
 
         return doctor(self)
+
+
+def new_run_id() -> str:
+    return datetime.now(UTC).strftime("%y%m%d-%H%M%S-") + secrets.token_hex(3)
 
 
 def hash_of(plan: str) -> str:

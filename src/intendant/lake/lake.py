@@ -249,10 +249,13 @@ class Lake:
         """What is in the trash, newest first."""
         return self._trash.items()
 
-    def undrop(self, table: str, stamp: Stamp) -> Snapshot:
-        """Brings back the newest dropped table of that name. Raises UnknownName, LakeError when one is there again."""
+    def undrop(self, table: str, stamp: Stamp, *, dropped_by: Stamp | None = None) -> Snapshot:
+        """Brings back the newest dropped table of that name, or the one that `dropped_by` dropped.
+
+        Raises UnknownName, LakeError when one is there again.
+        """
         with self._locked(table):
-            self._trash.give_back(table, stamp, self._folder(table), self.exists(table))
+            self._trash.give_back(table, stamp, self._folder(table), self.exists(table), dropped_by)
             return self.snapshot(table)
 
     def empty_trash(self, older_than_days: float) -> int:

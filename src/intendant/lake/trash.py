@@ -64,8 +64,9 @@ class Trash:
         sync_folder(folder.parent)
         sync_folder(target.parent)
 
-    def give_back(self, table: str, stamp: Stamp, target: Path, occupied: bool) -> None:
-        """Moves the newest dropped table of that name back; does nothing when this step already did."""
+    def give_back(self, table: str, stamp: Stamp, target: Path, occupied: bool,
+                  dropped_by: Stamp | None = None) -> None:
+        """Moves the newest dropped table of that name (that `dropped_by` dropped) back; not twice for one step."""
         note = {"run": stamp.run, "step": stamp.step}
         if occupied:
             returned = target / RETURNED
@@ -73,7 +74,7 @@ class Trash:
                 return
             raise LakeError(f"There is a table {table!r} again", where=table,
                             hint="Drop or rename that one first.")
-        found = self._of(table)
+        found = [d for d in self._of(table) if dropped_by in (None, Stamp(d.run, d.step))]
         if not found:
             raise UnknownName(f"There is no dropped table {table!r}", where=table,
                               hint=did_you_mean(table, [d.table for d in self.items()], "dropped table"))

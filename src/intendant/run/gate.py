@@ -16,6 +16,7 @@ from intendant.errors import VolumeGuard
 from intendant.lake import Lake, Stage
 from intendant.lake.disk import write_json
 from intendant.language import print_step
+from intendant.run import faults
 from intendant.run.conform import Misfit, misfits
 from intendant.types import Finding, Json, OnFailure, Rule, Snapshot, Stamp, Step
 from intendant.workspace import Workspace
@@ -160,6 +161,7 @@ class Gate:
         rows = self.already_aside(stage.table, stamp)
         if rows is None:
             rows = self.publish_bad(with_origin(bad_sql, step, stamp) if predicates else "", tables, audited, stage, step)
+        faults.boundary(f"aside:{stamp.step}")
         if predicates:
             stage.rewrite(self.engine, good_sql, tables)
         return rows

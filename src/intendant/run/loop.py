@@ -10,8 +10,10 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from intendant.actions import actions
@@ -19,7 +21,7 @@ from intendant.actions.base import Context, Effect, Staged, TableAction
 from intendant.agents import deciders
 from intendant.catalog import Catalog
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import IntendantError, SourceOverloaded
+from intendant.errors import Damaged, IntendantError, SourceOverloaded
 from intendant.lake import Lake, Stage
 from intendant.language import parse, print_step
 from intendant.run import faults
@@ -27,6 +29,7 @@ from intendant.run.gate import Gate
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
 from intendant.run.rules import reaction_to
+from intendant.run.undo import LAYOUT, Undo
 from intendant.telemetry import openlineage
 from intendant.types import Json, Stamp, Step
 from intendant.workspace import Workspace
@@ -55,19 +58,34 @@ class Loop:
     record: Recorder = lambda name, do: do()
     locks: dict[str, threading.RLock] = field(default_factory=dict)
 
-    def run(self, run_id: str, start: int) -> str:
+    def run(self, run_id: str, start: int, part: int = 0) -> str:
         """One part of a run, from step `start` on; its status. What a DBOS workflow executes."""
-        return Part(self, run_id).go(start)
+        return Part(self, run_id, part).go(start)
 
-    def lock(self, table: str) -> threading.RLock:
-        return self.locks.setdefault(table, threading.RLock())
+    def queued(self, after: int = 0) -> list[tuple[int, str, int, int]]:
+        """Parts of runs queued behind the journal's fact `after` that haven't ended: (fact, run, start, part)."""
+        last = {e.run: e for e in self.journal.events(kinds=["run.queued"], after=after)}
+        ended = {e.run: e.seq for e in self.journal.events(kinds=["run.finished"], after=after)} if last else {}
+        return [(e.seq, r, e.data["start"], e.data["part"]) for r, e in last.items() if ended.get(r, 0) < e.seq]
+
+    def undo(self, run_id: str) -> None:
+        """Takes back what a run did so far: the answer to a person's no."""
+        Undo(self.lake, self.journal, run_id, lambda *fact: self.journal.append(run_id, *fact)).all()
+
+    @contextmanager
+    def holding(self, tables: Iterable[str]) -> Iterator[None]:
+        """Holds the tables for a whole run, so that no other run builds on what may yet be undone."""
+        with ExitStack() as held:
+            for table in sorted({t.lower() for t in tables}):
+                held.enter_context(self.locks.setdefault(table, threading.RLock()))
+            yield
 
 
 class Part:
     """The steps of one run from a start, in one workflow."""
 
-    def __init__(self, loop: Loop, run_id: str) -> None:
-        self.loop, self.run_id, self.journal = loop, run_id, loop.journal
+    def __init__(self, loop: Loop, run_id: str, part: int) -> None:
+        self.loop, self.run_id, self.part, self.journal = loop, run_id, part, loop.journal
         proposed = self.journal.get(run_id, "plan.proposed")
         assert proposed is not None
         self.proposed = proposed.data
@@ -75,49 +93,36 @@ class Part:
         self.stages: dict[int, Stage] = {}
 
     def go(self, start: int) -> str:
-        status = "succeeded"
-        for i in range(start, len(self.steps)):
-            status = self.step(i)
-            if status != "succeeded":
-                break
-        self.phase(
-            f"{len(self.steps)}.finish" if status == "succeeded" else f"{status}.finish", lambda: self.finish(status)
-        )
+        rest = range(start, len(self.steps))
+        with self.loop.holding(t for i in rest for t in self.writes(i)):
+            status = next((s for i in rest if (s := self.step(i)) != "succeeded"), "succeeded")
+            self.phase("finish", lambda: self.finish(status))
         return status
 
     def step(self, i: int) -> str:
         """Runs one step to its end: succeeded, failed, rolled_back or waiting_approval."""
-        action = actions()[self.steps[i].verb]
-        tables = sorted(self.writes(i))
-        held = [self.loop.lock(t) for t in tables]
-        for lock in held:
-            lock.acquire()
-        try:
-            event = (
-                self.phase(f"{i}.stage", lambda: self.stage(i))
-                if isinstance(action, TableAction)
-                else self.phase(f"{i}.act", lambda: self.act(i))
-            )
-            while True:
-                if "error" in event:
-                    self.phase(f"{i}.undo", self.undo)
-                    return "failed"
-                reaction = reaction_to(event["event"], event)
-                if reaction is None:
-                    return "succeeded"
-                if reaction == "ask":
-                    self.phase(f"{i}.ask", lambda e=event: self.ask(i, e))  # type: ignore[misc]
-                    return "waiting_approval"
-                if reaction == "roll_back":
-                    self.phase(f"{i}.undo", self.undo)
-                    return "rolled_back"
-                if reaction == "audit":
-                    event = self.phase(f"{i}.audit", lambda e=event: self.audit(i, e))  # type: ignore[misc]
-                else:
-                    event = self.phase(f"{i}.publish", lambda e=event: self.publish(i, e))  # type: ignore[misc]
-        finally:
-            for lock in reversed(held):
-                lock.release()
+        event = self.begun(i)
+        while True:
+            reaction = "fail" if "error" in event else reaction_to(event["event"], event)
+            if reaction is None:
+                return "succeeded"
+            if reaction == "ask":
+                event = self.phase(f"{i}.ask", partial(self.ask, i, event))
+                return "failed" if "error" in event else "waiting_approval"
+            if reaction in ("fail", "roll_back"):
+                undone = self.phase(f"{i}.undo", self.undo)
+                return "failed" if reaction == "fail" or "error" in undone else "rolled_back"
+            do = self.audit if reaction == "audit" else self.publish
+            event = self.phase(f"{i}.{reaction}", partial(do, i, event))
+
+    def begun(self, i: int) -> Facts:
+        """The step's first event: its stage is full, its act is done, or a person has accepted its audit."""
+        if not isinstance(actions()[self.steps[i].verb], TableAction):
+            return self.phase(f"{i}.act", lambda: self.act(i))
+        asked = self.journal.get(self.run_id, f"{i}.approval")
+        if asked is not None and self.journal.get(self.run_id, f"{i}.approved") is not None:
+            return {**asked.data["audited"], "accepted": True}
+        return self.phase(f"{i}.stage", lambda: self.stage(i))
 
     def writes(self, i: int) -> tuple[str, ...]:
         step = self.steps[i]
@@ -149,7 +154,8 @@ class Part:
             except Exception as e:
                 text = f"{type(e).__name__}: {e}"
                 trace = "".join(traceback.format_exception(e)[-3:])
-                (self.loop.workspace.state / "last_error.txt").write_text(trace, encoding="utf-8")
+                with suppress(OSError):
+                    (self.loop.workspace.state / "last_error.txt").write_text(trace, encoding="utf-8")
                 return self.failed(
                     name,
                     {
@@ -196,7 +202,7 @@ class Part:
         self.stages[i] = stage
         snapshot = stage.snapshot()
         if not snapshot.rows and staged.mode != "replace" and self.loop.lake.exists(staged.table):
-            return self.nothing_new(i, staged.table)
+            return self.nothing_new(i, staged, stage)
         facts: Facts = {
             "event": "data.ready",
             "table": staged.table,
@@ -213,11 +219,13 @@ class Part:
         self.tell(f"{i}.data", "data.ready", {**shown, "step": print_step(step)})
         return facts
 
-    def nothing_new(self, i: int, table: str) -> Facts:
-        """An incremental load that found no row leaves the table as it is."""
+    def nothing_new(self, i: int, staged: Staged, stage: Stage) -> Facts:
+        """An incremental load that found no good row leaves the table as it is; rejected ones go to its quarantine."""
+        gate, table = Gate(self.loop.workspace, self.loop.lake, self.loop.engine), staged.table
+        aside = gate.set_aside(stage, {"facts": staged.facts}, stage.stamp, self.steps[i])
         self.stages.pop(i).discard()
         version = self.loop.lake.snapshot(table).version
-        output = {"table": table, "version": version, "rows_written": 0, "rows_quarantined": 0}
+        output = {"table": table, "version": version, "rows_written": 0, "rows_quarantined": aside}
         self.tell(
             f"{i}.done",
             "step.done",
@@ -266,9 +274,9 @@ class Part:
             )
             self.loop.watch("table.published", {"table": table, "rows": done.rows, "was": before})
         else:
-            quarantined = self.quarantined(table, stamp)
-        self.remember_layout(table, audited, stamp)
+            quarantined = Gate(self.loop.workspace, lake, self.loop.engine).already_aside(table, stamp) or 0
         self.record_publish(i, step, context, audited, done.version, quarantined, _ms(started))
+        self.remember_layout(table, audited, stamp)
         return {"event": "table.published", "table": table}
 
     def record_publish(
@@ -283,7 +291,7 @@ class Part:
         data = {
             "table": audited["table"],
             "version": version,
-            "rows": audited["rows"] - quarantined,
+            "rows": audited["rows"] + len(facts.get("rejected", ())) - quarantined,
             "total_rows": snapshot.rows,
             "rows_quarantined": quarantined,
             "mode": audited["mode"],
@@ -293,6 +301,7 @@ class Part:
             "columns": {k: list(v) for k, v in action.origins(step, catalog, context.typing).items()},
             "resource": facts.get("resource", ""),
             "archive": facts.get("archive", ""),
+            "layout_before": {k: v for k, v in self.loop.lake.settings(audited["table"]).items() if k in LAYOUT},
             "bytes": snapshot.bytes,
             "ms": ms,
         }
@@ -330,45 +339,32 @@ class Part:
             "why": event.get("why") or "the quality check failed and asks for a person's decision",
             "plan": self.proposed["plan"],
             "kind": "review",
+            "audited": event,
         }
         self.tell(f"{i}.approval", "approval.requested", data)
         return {"event": "approval.requested"}
 
     def undo(self) -> Facts:
-        """Returns every table that this run published to the version it had."""
-        lake = self.loop.lake
+        """Returns everything that this run changed to what it was."""
         for stage in self.stages.values():
             stage.discard()
-        for e in reversed(self.journal.events(self.run_id, kinds=["table.published", "table.restored"])):
-            table, version = e.data["table"], e.data["version"]
-            stamp = Stamp(self.run_id, f"undo {table} {version}")
-            if not lake.exists(table):
-                continue
-            if lake.published(table, stamp) is None:
-                if version == 0:
-                    lake.drop(table, stamp)
-                else:
-                    lake.restore(table, version - 1, stamp)
-            self.tell(
-                f"undo.{table}.{version}",
-                "table.rolled_back",
-                {"table": table, "undone": version, "to": version - 1 if version else None},
-            )
+        Undo(self.loop.lake, self.journal, self.run_id, self.tell).all()
         return {"event": "run.rolled_back"}
 
     def finish(self, status: str) -> Facts:
         """Says how this part of the run ended: each part says it once."""
-        part = len(self.journal.events(self.run_id, kinds=["run.queued"]))
-        self.tell(f"finished.{part}.{status}", "run.finished", {"status": status})
+        self.tell(f"finished.{self.part}.{status}", "run.finished", {"status": status})
         try:
             openlineage.emit(self.loop.workspace, self.journal.events(self.run_id))
         except IntendantError as e:
-            self.tell(f"lineage.{part}", "openlineage.failed", {"error": e.as_dict()})
+            self.tell(f"lineage.{self.part}", "openlineage.failed", {"error": e.as_dict()})
         return {"status": status}
 
     # ------------------------------------------------------------ helpers of the phases
     def tell(self, key: str, kind: str, data: Mapping[str, Json]) -> None:
+        faults.boundary(f"tell:{key}")
         self.journal.append(self.run_id, key, kind, data)
+        faults.boundary(f"told:{key}")
         self.loop.watch(kind, data)
 
     def resolved(self, i: int) -> tuple[Step, Context, float]:
@@ -434,25 +430,17 @@ class Part:
             self.follow_up("storage.near_capacity", facts, "storage")
 
     def staged(self, i: int, ready: Facts, context: Context) -> Stage:
-        """The stage of a step: as it is, reopened after a crash, or filled again when its files are gone."""
+        """The stage of a step, reopened after a crash. Raises Damaged when its files are gone: nothing unseen is published."""
         if i not in self.stages:
             reopened = self.loop.lake.reopen(ready["table"], context.stamp)
             if reopened is None:
-                step = self.steps[i]
-                action = actions()[step.verb]
-                assert isinstance(action, TableAction)
-                reopened = self.loop.lake.stage(ready["table"], context.stamp)
-                action.stage(action.resolve(step, context.catalog, context.typing), reopened, context)
+                raise Damaged(
+                    f"the staged rows for {ready['table']!r} are gone",
+                    where=print_step(self.steps[i]),
+                    hint="Nothing was published. Run it again.",
+                )
             self.stages[i] = reopened
         return self.stages[i]
-
-    def quarantined(self, table: str, stamp: Stamp) -> int:
-        name = f"quarantine.{table}"
-        done = self.loop.lake.published(name, stamp) if self.loop.lake.exists(name) else None
-        if done is None:
-            return 0
-        earlier = [s for s in self.loop.lake.history(name) if s.version == done.version - 1]
-        return done.rows - (earlier[0].rows if earlier else 0)
 
     def remember_layout(self, table: str, audited: Facts, stamp: Stamp) -> None:
         settings = dict(self.loop.lake.settings(table))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -53,38 +56,40 @@ def plan_of(journal: Journal, target: str, kind: str) -> list[str]:
     return [f"run {target}"] if kind == "pipeline" else recipe(journal, target)
 
 
-def fire_due(app: Intendant, since: datetime, now: datetime) -> list[Result]:
-    """Runs what became due in (since, now], each due time once (the journal's key sees to it)."""
+def fire_due(app: Intendant, now: datetime) -> list[Result]:
+    """Runs each schedule whose last due time has no run yet: once, whoever looks and however often.
+
+    The run's id is made of schedule and due time, so two clocks start one run. Of several due times that were missed
+    while nobody looked, the last is made up for.
+    """
     out = []
-    for s in schedules(app.journal, since):
-        zone = ZoneInfo(s["timezone"])
-        due = croniter(s["cron"], since.astimezone(zone)).get_next(datetime)
-        if due > now.astimezone(zone):
-            continue
+    for s in schedules(app.journal, now):
+        due = croniter(s["cron"], now.astimezone(ZoneInfo(s["timezone"])), ret_type=datetime).get_prev()
         key = f"{s['target']} {due.isoformat()}"
-        before = app.journal.get("schedules", key)
-        if before is not None:
+        if due <= datetime.fromisoformat(s["since"]) or app.journal.get("schedules", key) is not None:
             continue
-        app.journal.append("schedules", key, "schedule.fired", {"target": s["target"], "due": due.isoformat()})
-        out.append(fire(app, s))
+        run_id = f"{due.astimezone(UTC):%y%m%d-%H%M%S}-s{hashlib.sha256(key.encode()).hexdigest()[:7]}"
+        result = fire(app, s, run_id)
+        fact = {"target": s["target"], "due": due.isoformat(), "run_id": result.run_id, "status": result.status}
+        app.journal.append("schedules", key, "schedule.fired", fact)
+        out.append(result)
     return out
 
 
-def fire(app: Intendant, schedule: dict[str, Json]) -> Result:
+def fire(app: Intendant, schedule: dict[str, Json], run_id: str) -> Result:
     """Runs one schedule's plan. A person approved it by setting the schedule, for just these steps."""
     try:
         if schedule["kind"] == "pipeline":
-            return app.run(schedule["target"], by="schedule")
-        plan = str(schedule["plan"]) or refill(app, schedule["target"])
-        return app.do(plan, by="schedule")
+            result = app.run(schedule["target"], by="schedule", run_id=run_id)
+        else:
+            result = app.do(str(schedule["plan"]) or refill(app, schedule["target"]), by="schedule", run_id=run_id)
+        error = result.error if result.status == "failed" and not result.run_id else None
     except IntendantError as e:
-        app.journal.append(
-            "schedules",
-            f"failed {schedule['target']} {time.time_ns()}",
-            "schedule.failed",
-            {"target": schedule["target"], "error": e.as_dict()},
-        )
-        return Result("failed", intent=str(schedule["plan"]), error=e.as_dict())
+        result, error = Result("failed", intent=str(schedule["plan"]), error=e.as_dict()), e.as_dict()
+    if error:
+        fact = {"target": schedule["target"], "error": dict(error)}
+        app.journal.append("schedules", f"failed {schedule['target']} {time.time_ns()}", "schedule.failed", fact)
+    return result
 
 
 def refill(app: Intendant, table: str) -> str:
@@ -100,12 +105,20 @@ def refill(app: Intendant, table: str) -> str:
 
 
 def run_forever(app: Intendant, stopped: Callable[[], bool], every: float = 1.0) -> None:
-    """Fires schedules as they fall due until `stopped`; and finishes queued runs of other processes."""
-    since = datetime.now(UTC)
+    """Fires schedules as they fall due until `stopped`; and finishes queued runs of other processes.
+
+    Another process may own the execution meanwhile; this one takes over when that ends. A fault that time may mend (a
+    full disk) is said and tried again.
+    """
+    said = ""
     while not stopped():
-        now = datetime.now(UTC)
-        if now > since:
-            fire_due(app, since, now)
-            since = now
-        app.resume()
+        try:
+            app.owner.check()
+            if app.owner.acquire():
+                fire_due(app, datetime.now(UTC))
+            said = ""
+        except IntendantError as e:
+            if str(e) != said:
+                said = str(e)
+                print(json.dumps({"error": e.as_dict()}, ensure_ascii=False), file=sys.stderr, flush=True)
         time.sleep(every)
