@@ -65,9 +65,9 @@ class Ingest(TableAction):
         if step.get("columns"):
             columns = tuple(find_column(c, columns) for c in step.args["columns"]) if columns else ()
         target = self.target(step)
-        if not columns and catalog.has(target):
-            columns = catalog.table(target).columns
-        return catalog.with_table(target, columns)
+        known = {c.name: c for c in catalog.table(target).columns} if catalog.has(target) else {}
+        columns = tuple(known.get(c.name, c) if c.type == "VARCHAR" else c for c in columns)  # as the gate will see to
+        return catalog.with_table(target, columns or tuple(known.values()))
 
     def origins(self, step: Step, catalog: Catalog, typing: Typing) -> dict[str, tuple[str, ...]]:
         table = catalog.table(self.target(step))
