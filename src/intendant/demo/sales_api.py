@@ -24,7 +24,7 @@ __all__ = ["SalesApi"]
 
 TOKEN = "demo"  # no secret: it opens made-up data on this machine
 PAGE = 1000
-BURST, PER_SECOND = 8.0, 10.0
+BURST, PER_SECOND = 5.0, 4.0
 
 
 class Allowance:
