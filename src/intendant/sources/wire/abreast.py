@@ -1,4 +1,7 @@
-"""Parses groups of pages side by side and gives their tables in order: the engine alone leaves a core idle."""
+"""Parses groups of pages side by side and gives their tables in order: the engine alone leaves a core idle.
+
+The first group goes alone, so that the others find the form of its rows known.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
+from intendant.sources.wire.form import Known
 from intendant.sources.wire.rows import JsonRows
 
 __all__ = ["Parsed", "parsed"]
@@ -19,7 +23,8 @@ ABREAST = 2
 
 def parsed(groups: Iterator[list[bytes]], where: str, abreast: bool) -> Iterator[Parsed]:
     """Each group's table and rejects, in order; one at a time unless `abreast`. Raises SourceDamaged."""
-    readers = [JsonRows() for _ in range(ABREAST if abreast else 1)]
+    known = Known()
+    readers = [JsonRows(known, not abreast) for _ in range(ABREAST if abreast else 1)]
     try:
         if not abreast:
             yield from (_parse(readers[0], group, where) for group in groups)
@@ -28,7 +33,7 @@ def parsed(groups: Iterator[list[bytes]], where: str, abreast: bool) -> Iterator
             waiting: deque[Future[Parsed]] = deque()
             try:
                 for number, group in enumerate(groups):
-                    if len(waiting) == ABREAST:
+                    if len(waiting) == (ABREAST if number > 1 else 1):
                         yield waiting.popleft().result()
                     waiting.append(pool.submit(_parse, readers[number % ABREAST], group, where))
                 while waiting:

@@ -8,6 +8,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from intendant.sources.wire.leaves import is_list, mapped
+
 __all__ = ["engine", "settle", "utc"]
 
 DATE = r"\d{4}-\d{2}-\d{2}"
@@ -37,9 +39,23 @@ def settle(table: pa.Table, con: duckdb.DuckDBPyConnection) -> pa.Table:
             column = pa.nulls(len(column))
         elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             column = _moments(column, con)
+        elif pa.types.is_struct(column.type) or is_list(column.type):
+            column = pa.chunked_array([mapped(_whole(column), lambda leaf: _leaf(leaf, con))])
         if column.type != field.type:
             table = table.set_column(index, pa.field(field.name, column.type), column)
     return table
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _leaf(leaf: pa.Array, con: duckdb.DuckDBPyConnection) -> pa.Array:
+    if isinstance(leaf.type, pa.BaseExtensionType):
+        leaf = leaf.cast(leaf.type.storage_type)
+    if not (pa.types.is_string(leaf.type) or pa.types.is_large_string(leaf.type)):
+        return leaf
+    return _whole(_moments(pa.chunked_array([leaf]), con))
 
 
 def utc(moment: str) -> str:
@@ -54,6 +70,9 @@ def _moments(column: pa.ChunkedArray, con: duckdb.DuckDBPyConnection) -> pa.Chun
     pattern, type_ = _kind(column)
     if not pattern or not pc.all(pc.match_substring_regex(column, pattern), skip_nulls=True).as_py():
         return column
+    plain = _usual(column)
+    if plain is not None:
+        return plain
     texts = pa.table({"v": column})
     con.register("texts", texts)
     try:
@@ -62,6 +81,18 @@ def _moments(column: pa.ChunkedArray, con: duckdb.DuckDBPyConnection) -> pa.Chun
     finally:
         con.unregister("texts")
     return cast if cast.null_count == column.null_count else column
+
+
+def _usual(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """ISO texts of one kind, all with a zone, all without one or all dates, as Arrow casts them: ten times as fast."""
+    first = str(_first(column))
+    kind = (pa.date32() if len(first) == len("2024-01-01") else
+            pa.timestamp("us", "UTC") if re.match(ISO_MOMENT, first) else pa.timestamp("us"))
+    try:
+        cast = column.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+    return cast.cast(pa.timestamp("us")) if pa.types.is_timestamp(kind) else cast
 
 
 def _kind(column: pa.ChunkedArray) -> tuple[str, str]:

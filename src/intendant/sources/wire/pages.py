@@ -31,6 +31,8 @@ __all__ = ["Pages"]
 AHEAD_BYTES = 32 << 20
 TOGETHER = 4
 PROBE_BYTES = 8 << 20
+START_BYTES = 1 << 20
+"""Of the first group: enough to learn the form of the rows, before two readers work on."""
 LINES = ("ndjson", "jsonl", "json-lines", "jsonlines")
 
 
@@ -99,14 +101,15 @@ class Pages:
         size = max(1, first.count or 1)
         group: list[bytes] = []
         held = rows = 0
+        bound = min(START_BYTES, most_bytes)
         for page in self._pages(first, ahead=count is None or count > 20 * size):
             group.append(page.envelope.rows)
             held += len(page.envelope.rows)
             rows += size
             enough = self._want is not None and rows >= self._want
-            if held >= most_bytes or len(group) * size >= most_rows or enough:
+            if held >= bound or len(group) * size >= most_rows or enough:
                 yield group
-                group, held = [], 0
+                group, held, bound = [], 0, most_bytes
         if group:
             yield group
 

@@ -1,7 +1,8 @@
 """Rows from JSON text: DuckDB reads whole groups of pages; only a page it refuses is taken apart row by row.
 
-No value is lost or bent: a column takes the narrowest type that holds all its values, mixed columns stay text, and a
-row that can't be read is handed to `reject` with its reason.
+Rows whose form is known are read in one strict pass; what doesn't fit it is read again, with types found anew. No value
+is lost or bent: a column takes the narrowest type that holds all its values, mixed columns stay text, and a row that
+can't be read is handed to `reject` with its reason.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import pyarrow.compute as pc
 
 from intendant.errors import SourceDamaged
 from intendant.sources.wire.columns import engine, settle
+from intendant.sources.wire.form import EXAMPLES, LOSSLESS, Form, Known, Unfit, columns_of
+from intendant.sources.wire.leaves import is_list, mapped
 from intendant.sources.wire.salvage import DEEPEST, fault, salvage, too_deep
 
 __all__ = ["JsonRows"]
@@ -26,20 +29,32 @@ Reject = Callable[[str, str], None]
 """Told of a row that was set aside: reason, raw text."""
 
 MOST_POISON = 0.10
-FILE_BYTES = 1 << 20
+FILE_BYTES = 2 << 20
 SUSPECTS = (b"NaN", b"Infinity", b"\\u0000")
-READ = (f"format='array', maximum_object_size=268435456, maximum_depth={DEEPEST}, map_inference_threshold=-1, "
-        "sample_size=-1, maximum_sample_files=2147483647")
-TYPE = re.compile(r'"(?:[^"]|"")*"|\b(?:UUID|TIME|JSON)\b(?=[,)\[]|$)')
-LOSSLESS = 2.0**53
+SHAPE = (f"format='array', maximum_object_size=268435456, maximum_depth={DEEPEST}, map_inference_threshold=-1, "
+         "records=true, sample_size=-1, dateformat='no %d', timestampformat='no %d'")
+"""No text is taken for a moment: the engine would drop its offset, and read 01-02-2024 as it likes."""
+DETECT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=2147483647)"
+STRICT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=1)"
+"""Types come from the first file alone; a key that it lacks, and one that comes twice, is an error."""
+TYPE = re.compile(r'"(?:[^"]|"")*"|\b(?:UUID|TIME|JSON|DATE|TIMESTAMP(?:_\w+)?|(?:TIME|TIMESTAMP) WITH TIME ZONE)\b'
+                  r"(?=[,)\[]|$)")
+LONG = r"(^|[\[{:,])\s*-?[0-9]{16,}\s*($|[\]},])"
 
 
 class JsonRows:
-    """Parses texts of JSON arrays in a temporary folder of its own; `close` removes it."""
+    """Parses texts of JSON arrays in a temporary folder of its own; `close` removes it.
 
-    def __init__(self) -> None:
+    `known` is the form of rows read so far; readers of one collection share it. `alone` is false for a reader beside
+    others, which takes one core only.
+    """
+
+    def __init__(self, known: Known | None = None, alone: bool = True) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="intendant-pages-")
         self._con = engine()
+        self._known = known or Known()
+        if not alone:
+            self._con.execute("SET threads = 1")
 
     def close(self) -> None:
         self._con.close()
@@ -50,8 +65,14 @@ class JsonRows:
 
         Raises SourceDamaged when more than a tenth of an array's rows can't be read.
         """
-        clean = [self._suspected(array, reject, where) for array in arrays]
-        clean = [array for array in clean if array[1:-1].strip()]
+        some = [array for array in arrays if not _empty(array)]
+        if not some:
+            return pa.table({})
+        quick = self._quick(some)
+        if quick is not None:
+            return quick
+        clean = [self._suspected(array, reject, where) for array in some]
+        clean = [array for array in clean if not _empty(array)]
         if not clean:
             return pa.table({})
         try:
@@ -67,6 +88,9 @@ class JsonRows:
     def messages(self, texts: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
         """One row per text; a text that is not one JSON object is rejected, however many are."""
         array = b"[" + b",".join(texts) + b"]"
+        quick = self._quick([array]) if texts else None
+        if quick is not None and quick.num_rows == len(texts):
+            return quick
         if not any(mark in array for mark in SUSPECTS) and not too_deep(array):
             try:
                 table = self._parse([array])
@@ -83,6 +107,25 @@ class JsonRows:
                 good.append(text)
         return self._parse([b"[" + b",".join(good) + b"]"]) if good else pa.table({})
 
+    def _quick(self, arrays: Sequence[bytes]) -> pa.Table | None:
+        """The rows in one pass, when all have the known form; None when types have to be found anew."""
+        form = self._known.form
+        if form is None:
+            return None
+        files = self._write([form.example, *arrays])
+        try:
+            raw = self._con.execute(STRICT, [files]).to_arrow_table().slice(EXAMPLES)
+            if Form.of(raw.schema) != form or _has_empty_row(raw):
+                raise Unfit
+            table = settle(columns_of(raw, self._con), self._con)
+        except (duckdb.Error, Unfit):
+            self._known.missed()
+            return None
+        finally:
+            _remove(files)
+        self._known.met()
+        return table
+
     def _suspected(self, array: bytes, reject: Reject, where: str) -> bytes:
         if any(mark in array for mark in SUSPECTS) or too_deep(array):
             return _salvaged(array, reject, where)
@@ -93,17 +136,17 @@ class JsonRows:
         try:
             return self._read(files)
         finally:
-            for file in files:
-                Path(file).unlink()
+            _remove(files)
 
     def _write(self, arrays: Sequence[bytes]) -> list[str]:
+        """Files of arrays; the first array has one of its own, as it may be an example."""
         files: list[str] = []
-        group: list[bytes] = []
+        group: list[memoryview] = []
         size = 0
         for index, array in enumerate(arrays):
-            group.append(array.strip()[1:-1])
+            group.append(memoryview(array.strip())[1:-1])
             size += len(array)
-            if size >= FILE_BYTES or index == len(arrays) - 1:
+            if size >= FILE_BYTES or index in (0, len(arrays) - 1):
                 path = Path(self._folder.name) / f"{len(files):06d}.json"
                 path.write_bytes(b"[" + b",\n".join(group) + b"]")
                 files.append(str(path))
@@ -111,16 +154,16 @@ class JsonRows:
         return files
 
     def _read(self, files: list[str]) -> pa.Table:
-        found = self._con.execute(f"DESCRIBE SELECT * FROM read_json(?, records=true, {READ})", [files]).fetchall()
-        if _renamed([row[0] for row in found]):
-            read = self._con.execute(f"SELECT * FROM read_json(?, records=true, {READ})", [files])
-            return settle(read.to_arrow_table(), self._con)
+        found = self._con.execute(f"DESCRIBE {DETECT}", [files]).fetchall()
         types = {name: _plain(type_) for name, type_ in ((row[0], row[1]) for row in found)}
+        if _renamed(list(types)):
+            return settle(self._con.execute(DETECT, [files]).to_arrow_table(), self._con)
         table = self._typed(files, types)
         wide = [name for name in _lossy(table) if self._has_long_integers(files, name)]
         if wide:
-            table = self._typed(files, {**types, **dict.fromkeys(wide, "VARCHAR")})
-        return settle(table, self._con)
+            table = self._typed(files, {**types, **{name: types[name].replace("DOUBLE", "VARCHAR") for name in wide}})
+        self._known.learn(Form.of(table.schema))
+        return settle(_narrowed(table), self._con)
 
     def _typed(self, files: list[str], types: dict[str, str]) -> pa.Table:
         columns = "{" + ", ".join(f"{_quoted(name)}: {_quoted(type_)}" for name, type_ in types.items()) + "}"
@@ -129,9 +172,18 @@ class JsonRows:
 
     def _has_long_integers(self, files: list[str], name: str) -> bool:
         sql = (f"SELECT count(*) FROM read_json(?, columns={{{_quoted(name)}: 'VARCHAR'}}, format='array', "
-               "maximum_object_size=268435456) AS t(v) WHERE regexp_full_match(v, '-?[0-9]{16,}')")
+               f"maximum_object_size=268435456) AS t(v) WHERE regexp_matches(v, {_quoted(LONG)})")
         row = self._con.execute(sql, [files]).fetchone()
         return bool(row and row[0])
+
+
+def _empty(array: bytes) -> bool:
+    return not array[1:100].strip(b"] \t\r\n") and not array.strip()[1:-1].strip()
+
+
+def _remove(files: Sequence[str]) -> None:
+    for file in files:
+        Path(file).unlink()
 
 
 def _salvaged(array: bytes, reject: Reject, where: str) -> bytes:
@@ -151,14 +203,17 @@ def _sound(table: pa.Table) -> bool:
 
 
 def _finite(column: pa.ChunkedArray) -> bool:
+    return all(bool(pc.all(pc.is_finite(doubles), skip_nulls=True).as_py() is not False) for doubles in _doubles(column))
+
+
+def _doubles(column: pa.ChunkedArray) -> list[pa.ChunkedArray]:
+    """The leaves of a column that are doubles."""
     type_ = column.type
-    if pa.types.is_floating(type_):
-        return bool(pc.all(pc.is_finite(column), skip_nulls=True).as_py() is not False)
     if pa.types.is_struct(type_):
-        return all(_finite(pc.struct_field(column, [i])) for i in range(type_.num_fields))
-    if pa.types.is_list(type_):
-        return _finite(pa.chunked_array([c.flatten() for c in column.chunks], type_.value_type))
-    return True
+        return [leaf for i in range(type_.num_fields) for leaf in _doubles(pc.struct_field(column, [i]))]
+    if is_list(type_):
+        return _doubles(pa.chunked_array([c.flatten() for c in column.chunks], type_.value_type))
+    return [column] if pa.types.is_floating(type_) else []
 
 
 def _has_empty_row(table: pa.Table) -> bool:
@@ -179,20 +234,37 @@ def _renamed(names: list[str]) -> bool:
 
 
 def _plain(type_: str) -> str:
-    """The type with those that change a text's spelling, or that a lake has no type for, as VARCHAR."""
+    """The type with those that change a text's spelling as VARCHAR; `settle` knows texts that are moments."""
     return TYPE.sub(lambda m: m[0] if m[0].startswith('"') else "VARCHAR", type_)
 
 
 def _lossy(table: pa.Table) -> list[str]:
-    """Columns of doubles with values beyond the integers that a double holds exactly."""
-    out = []
-    for field in table.schema:
-        if pa.types.is_floating(field.type):
-            bounds = pc.min_max(table[field.name])
-            low, high = bounds["min"].as_py(), bounds["max"].as_py()
-            if low is not None and LOSSLESS <= max(abs(low), abs(high)) < math.inf:
-                out.append(field.name)
-    return out
+    """Columns with doubles beyond the integers that a double holds exactly."""
+    return [name for name, column in zip(table.column_names, table.columns, strict=True)
+            if any(_beyond(doubles) for doubles in _doubles(column))]
+
+
+def _beyond(doubles: pa.ChunkedArray) -> bool:
+    largest = pc.max(pc.abs(doubles)).as_py()
+    return largest is not None and LOSSLESS <= largest < math.inf
+
+
+def _narrowed(table: pa.Table) -> pa.Table:
+    """The engine takes a column with a large and a negative integer for a wider type than it needs."""
+    wide = [i for i, field in enumerate(table.schema) if re.search(r"uint64|decimal128\(38, 0\)", str(field.type))]
+    for i in wide:
+        column = mapped(pa.concat_arrays(table.column(i).chunks), _narrow)
+        table = table.set_column(i, table.field(i).name, column)
+    return table
+
+
+def _narrow(leaf: pa.Array) -> pa.Array:
+    if pa.types.is_uint64(leaf.type) or leaf.type == pa.decimal128(38, 0):
+        try:
+            return leaf.cast(pa.int64())
+        except pa.ArrowInvalid:
+            pass
+    return leaf
 
 
 def _quoted(text: str) -> str:
