@@ -30,8 +30,8 @@ class Completion:
 class Runtime:
     """A GGUF model in memory. `complete` may be called from any thread; calls take turns."""
 
-    def __init__(self, path: Path, *, context: int = 512, threads: int = 2) -> None:
-        """Loads the model. Raises ModelError."""
+    def __init__(self, path: Path, *, context: int = 512, threads: int = 1) -> None:
+        """Loads the model. One thread: at a few million parameters a second one waits more than it works. Raises ModelError."""
         if not path.is_file():
             raise ModelError(f"there is no model at {str(path)!r}", hint="Train one: `python -m intendant.model.training`.")
         import xllamacpp

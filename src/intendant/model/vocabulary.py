@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 __all__ = ["BEGIN", "END", "PLAN", "Vocabulary"]
@@ -28,7 +29,7 @@ class Vocabulary:
     def save(self, path: Path) -> None:
         path.write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
 
-    @property
+    @cached_property
     def known(self) -> frozenset[str]:
         """The plain words: what needs no setting right."""
         return frozenset(t for t in self.tokens if t.isalpha() and t.islower() and len(t) > 1)

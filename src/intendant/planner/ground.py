@@ -6,6 +6,7 @@ prompt is the sentence in small letters with ids in place of what was said in fu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from intendant.planner.glossary import CONCEPTS
 from intendant.planner.literals import Found, find_literals
 from intendant.planner.mentions import Index, Mention, find_mentions
 from intendant.planner.newnames import NewName, find_names
-from intendant.planner.words import COMMANDS, STOP, Word, words_of
+from intendant.planner.words import COMMANDS, STOP, Word, english, words_of
 from intendant.types import Column
 
 __all__ = ["FAMILIES", "ID_WORDS", "Candidate", "Grounding", "ground"]
@@ -32,6 +33,7 @@ ID_WORDS = re.compile(r"\b([RSTCMWBNVUDKIEQPHY])(\d{1,2})\b")
 IDIOMS = re.compile(r"\b(?:in order (?:to|that)|first of all|at first|in any case|in case|as a matter of fact|by the way|right now"
                     r"|a number of|in the first place|up to date|on the one hand|of course|in time|at the same time)\b", re.I)
 """Phrases whose words name nothing."""
+PHRASES = {phrase: concept for concept in CONCEPTS for phrase in concept.words}
 MOST = 14
 """Candidates of one family; the model has no more ids."""
 MAX_WORDS = 160
@@ -105,6 +107,8 @@ class Mark:
 def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[str] = ()) -> Grounding:
     """The grounding of a sentence. `known` are the words the model has seen; others may be misspelt names or words."""
     text = re.sub(r"\s+", " ", text.replace("’", "'").replace("‘", "'")).strip()
+    text = undressed(re.sub(r"(?i)\be-mail", "email", text))
+    real = real_words(known)
     words = words_of(text)[:MAX_WORDS]
     literals = find_literals(text)
     inside = {id(w): f for w in words for f in literals if f.at <= w.at < f.end}
@@ -116,7 +120,7 @@ def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[st
             return False
         return f is None or f.kind == "quoted" or (f.kind == "number" and not f.readings[0][1][-1:].isdigit())
 
-    mentions = find_mentions(words, free, index, known, focus)
+    mentions = find_mentions(words, free, index, real, focus)
     quoted = {f.at for f in literals if f.kind == "quoted"}
     concepts = list(find_concepts(words, index, mentions, focus))
     known_at = [any(m.at <= w.at < m.end and m.sure for m in mentions) for w in words]
@@ -124,8 +128,25 @@ def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[st
     tables = {(m.at, m.end) for m in mentions if m.sure and any(e.family == "T" for e in m.entries)}
     names = [n for n in find_names(words, is_free, known_at) if (n.at, n.end) not in tables]
     marks = [*literal_marks(literals), *mention_marks(mentions, text), *name_marks(names, text, known), *concepts]
-    marks += list(guesses(words, text, marks, mentions, known))
+    marks += list(guesses(words, text, marks, mentions, real))
     return assemble(text, words, marks, literals, index, focus, known, quoted)
+
+
+GREETING = re.compile(r"(?i)^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hallo|greetings)\b[^,.!?:;]{0,40}[,.!:;]\s*(?=\S)")
+CLOSING = re.compile(r"(?i)[,.!?]?\s*(?:\b(?:many |kind |best |warm |with kind |with best )?(?:thanks|thank you|thx|regards|cheers|wishes)\b"
+                     r"(?: (?:in advance|a lot|so much|again|very much))?|(?-i:Best|Yours))(?:[,.! -]+[\w .,&]{0,45})?$")
+
+
+def undressed(text: str) -> str:
+    """The sentence without the letter around it: greeting, thanks and signature."""
+    out = CLOSING.sub("", GREETING.sub("", text))
+    return out if len(out.split()) > 1 else text
+
+
+@functools.lru_cache(maxsize=8)
+def real_words(known: frozenset[str]) -> frozenset[str]:
+    """Words that need no setting right."""
+    return known | english() if known else known
 
 
 def literal_marks(literals: Sequence[Found]) -> Iterator[Mark]:
@@ -163,20 +184,20 @@ def name_marks(names: Sequence[NewName], text: str, known: frozenset[str]) -> It
 def find_concepts(words: Sequence[Word], index: Index, mentions: Sequence[Mention], focus: Sequence[str]) -> Iterator[Mark]:
     """Business words with an expression over the columns of the tables in play."""
     norms = [w.norm for w in words]
-    places = tables_in_play(index, mentions, focus)
+    places: list[tuple[Column, ...]] | None = None
     taken: list[tuple[int, int]] = []
-    for concept in CONCEPTS:
-        built: list[str] | None = None
-        for phrase in sorted(concept.words, key=len, reverse=True):
-            for i in range(len(words) - len(phrase) + 1):
-                span = (words[i].at, words[i + len(phrase) - 1].end)
-                if tuple(norms[i:i + len(phrase)]) != phrase or any(span[0] < b and a < span[1] for a, b in taken):
-                    continue
-                if built is None:
-                    built = list(dict.fromkeys(e for columns in places for e in concept.build(columns)))[:2]
-                if built:
-                    taken.append(span)
-                    yield Mark(*span, tuple(("E", e) for e in built), False)
+    for n in (3, 2, 1):
+        for i in range(len(words) - n + 1):
+            concept = PHRASES.get(tuple(norms[i:i + n]))
+            span = (words[i].at, words[i + n - 1].end)
+            if concept is None or any(span[0] < b and a < span[1] for a, b in taken):
+                continue
+            if places is None:
+                places = tables_in_play(index, mentions, focus)
+            built = list(dict.fromkeys(e for columns in places for e in concept.build(columns)))[:2]
+            if built:
+                taken.append(span)
+                yield Mark(*span, tuple(("E", e) for e in built), False)
 
 
 def tables_in_play(index: Index, mentions: Sequence[Mention], focus: Sequence[str]) -> list[tuple[Column, ...]]:
@@ -193,8 +214,9 @@ def guesses(words: Sequence[Word], text: str, marks: Sequence[Mark], mentions: S
     """Values nobody has shown us: "country is Germany", "the region North"; capitals and codes inside the sentence."""
     spans = [(m.at, m.end) for m in marks if m.drop or any(f in "TRQ" for f, _ in m.readings)]
     columns = [m.end for m in mentions if any(e.family == "C" for e in m.entries)]
-    links = ("is", "=", "==", "equals", "equal", "are", "in", "to", "with", "from", "for", "not", "!=", "or", ",", "and", "of", "be", "as",
-             "contains", "containing", "named", "called", "/", ":", "->", "by")
+    tight = ("is", "=", "==", "equals", "equal", "are", "!=", "not")
+    links = (*tight, "in", "to", "with", "from", "for", "or", ",", "and", "of", "be", "as", "contains", "containing", "named", "called",
+             "/", ":", "->", "by")
     i = 0
     while i < len(words):
         w = words[i]
@@ -202,7 +224,8 @@ def guesses(words: Sequence[Word], text: str, marks: Sequence[Mark], mentions: S
         prior = words[i - 1] if i else None
         capital = bool(i and w.text[0].isupper() and prior and prior.text not in ".!?:" and w.text != "I" and w.lower not in COMMANDS)
         near = any(0 <= w.at - end <= 40 for end in columns)
-        linked = bool(prior and (prior.lower in links or any(end == prior.end for end in columns)))
+        beside = bool(prior and any(end == prior.end for end in columns))
+        linked = bool(prior and (beside or prior.lower in (tight if w.lower in known else links)))
         if not inside and w.text[0].isalnum() and w.lower not in STOP and (capital or (near and linked and w.lower not in COMMANDS)):
             j = i
             while capital and j + 1 < len(words) and words[j + 1].text[0].isupper() and words[j + 1].at == words[j].end + 1 \
@@ -257,24 +280,24 @@ def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: 
 
 def plain_word(w: Word, known: frozenset[str], marked: bool) -> str:
     """The word in small letters; an unknown one that is a near miss of a known one is set right."""
-    if marked or w.lower in known or len(w.text) < 4 or not w.text.isalpha() or not known:
+    if marked or w.lower in known or len(w.text) < 4 or not w.text.isalpha() or not known or w.lower in english():
         return w.lower
     near = process.extractOne(w.lower, [k for k in near_words(known, w.lower)], scorer=fuzz.ratio, score_cutoff=80)
     return near[0] if near else w.lower
 
 
-_BY_START: dict[int, dict[tuple[str, int], list[str]]] = {}
+@functools.lru_cache(maxsize=8)
+def by_start(known: frozenset[str]) -> dict[tuple[str, int], list[str]]:
+    """Known words by first letter and length."""
+    table: dict[tuple[str, int], list[str]] = {}
+    for k in sorted(known):
+        table.setdefault((k[:1], len(k)), []).append(k)
+    return table
 
 
 def near_words(known: frozenset[str], word: str) -> list[str]:
     """Known words that begin like this one and are about as long."""
-    table = _BY_START.get(id(known))
-    if table is None:
-        table = {}
-        for k in known:
-            table.setdefault((k[:1], len(k)), []).append(k)
-        _BY_START.clear()
-        _BY_START[id(known)] = table
+    table = by_start(known)
     return [k for n in (-1, 0, 1) for k in table.get((word[0], len(word) + n), ())]
 
 

@@ -331,7 +331,7 @@ class Encoder:
             arg = ""
             if over:
                 shown = self.expression(over)
-                arg = f" {shown}" if re.fullmatch(r"\w+", shown) else f" ({shown})"
+                arg = f" {shown}" if re.fullmatch(r"[^E]\w+|E[A-Za-z_]\w*", shown) else f" ({shown})"
             said = ""
             name = alias or default_name(function, over)
             self.made[name.lower()] = f"A{self.aggregates}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from intendant.language.lexer import quote_string
-from intendant.planner.schedules import find_clocks, find_crons, find_schedules
+from intendant.planner.schedules import ORDINALS, find_clocks, find_crons, find_schedules
 
 __all__ = ["Found", "find_literals"]
 
@@ -96,6 +96,9 @@ def find_rates(text: str) -> Iterator[Found]:
     for m in re.finditer(r"\b(?P<n>\d+) ?(?:per|an?|each|/) ?(?P<unit>second|sec|minute|min|hour)\b", text, re.I):
         unit = {"s": "second", "m": "minute", "h": "hour"}[m["unit"][0].lower()]
         yield Found(m.start(), m.end(), (("H", f"{m['n']} requests per {unit}"), ("N", m["n"])), "rate")
+    for m in re.finditer(rf"\b(?P<n>{DIGITS}) (?P<what>requests?|calls?|rows?|records?|messages?|events?) in (?:one|a|1|any) (?P<unit>second|minute|hour)\b", text, re.I):
+        kind = "requests" if m["what"][:3].lower() in ("req", "cal") else "rows"
+        yield Found(m.start(), m.end(), (("H", f"{plain_number(m['n'])} {kind} per {m['unit'].lower()}"),), "rate")
     for m in re.finditer(r"\b(?P<n>\d+)\s*(?P<what>rps|qps|rpm)\b", text, re.I):
         unit = "minute" if m["what"].lower() == "rpm" else "second"
         yield Found(m.start(), m.end(), (("H", f"{m['n']} requests per {unit}"),), "rate")
@@ -151,6 +154,8 @@ def find_dates(text: str) -> Iterator[Found]:
         a, b, y = int(m[1]), int(m[2]), int(m[3])
         readings = tuple(("U", t) for t in (iso(y, a, b), iso(y, b, a)) if t)
         yield from found(m, tuple(dict.fromkeys(readings)))
+    for m in re.finditer(rf"\b(?:the )?({'|'.join(ORDINALS)}) (?:of )?({MONTH}),? (\d{{4}})\b", text, re.I):
+        yield from day(m, int(m[3]), month_of(m[2]), ORDINALS[m[1].lower()])
     for m in re.finditer(rf"\b({MONTH}),? (?:of )?(\d{{4}})\b", text, re.I):
         y, mo = int(m[2]), month_of(m[1])
         yield from found(m, period(iso(y, mo), iso(y + mo // 12, mo % 12 + 1)), "period")

@@ -107,7 +107,7 @@ class Index:
             core = tuple(p for p in e.parts if p not in generic)
             if core and core != e.parts:
                 self.core[core].append(e)
-            for p in set(e.parts):
+            for p in set(e.parts) - ({stem(e.owner)} if e.family == "T" and e.owner != "main" else set()):
                 self.by_part[p].append(e)
                 if root(p) != p:
                     self.by_root[root(p)].append(e)
@@ -200,6 +200,21 @@ def exact(words: Sequence[Word], free: Callable[[Word], bool], index: Index) -> 
             parts += name_parts(word.text)
             yield from spans_of(words[i], word, parts, n, index)
         yield from of_phrase(words, i, index)
+        yield from role(words, i, index)
+
+
+ROLE = ("table", "tables", "data", "area", "set", "copy", "layer")
+
+
+def role(words: Sequence[Word], i: int, index: Index) -> Iterator[Mention]:
+    """The staging table: the tables of that schema, when there are few."""
+    nxt = words[i + 1].lower if i + 1 < len(words) else ""
+    before = words[i - 1].lower if i else ""
+    asked = nxt in ROLE and before not in ("a", "an", "temporary", "temp", "new") or before in ("in", "from", "of") and nxt != "for"
+    if words[i].lower in ("staging", "quarantine") and asked:
+        hits = {e.text: e for e in index.entries if e.family == "T" and e.owner == words[i].lower}
+        if 0 < len(hits) <= 3:
+            yield Mention(words[i].at, words[i].end, tuple(hits.values()), False, 4)
 
 
 def spans_of(first: Word, last: Word, parts: tuple[str, ...], n: int, index: Index) -> Iterator[Mention]:
@@ -229,7 +244,7 @@ def spans_of(first: Word, last: Word, parts: tuple[str, ...], n: int, index: Ind
 def hinted(parts: tuple[str, ...], hits: Sequence[Entry], index: Index) -> list[Entry]:
     """Columns that a table's or a value's word may mean as well: "per course" course_id, "delivered" delivered_at."""
     if any(e.family in "TR" for e in hits):
-        return [e for e in index.core.get(parts, []) if e.family in "CMWB"]
+        return [e for e in index.core.get(parts, []) if e.family in "CMWB" and e.parts[-1] != "name"]
     if len(parts) == 1 and all(e.family == "V" for e in hits):
         return [e for e in index.by_part.get(parts[0], []) if e.family in "WB"]
     return []

@@ -14,7 +14,7 @@ from intendant.language.lexer import quote_string
 if TYPE_CHECKING:
     from intendant.planner.literals import Found
 
-__all__ = ["find_clocks", "find_crons", "find_schedules"]
+__all__ = ["ORDINALS", "find_clocks", "find_crons", "find_schedules"]
 
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 DAY = r"(?:(?:sun|mon|tues|wednes|thurs|fri|satur)days?|(?:sun|mon|tues?|wed|thurs?|thu|fri|sat)s?\b)"

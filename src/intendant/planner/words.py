@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["ABBREVIATIONS", "COMMANDS", "STOP", "Word", "name_parts", "stem", "words_of"]
+__all__ = ["ABBREVIATIONS", "COMMANDS", "STOP", "Word", "english", "name_parts", "stem", "words_of"]
 
+ENGLISH = Path(__file__).with_name("english.txt")
 WORD = re.compile(
     r"[^\W\d_]{1,5}-\d[\w-]*"                        # codes: CL-20931
     r"|[^\W\d_]+(?:'[a-z]{1,2}\b)?(?![\w])"           # a plain word, don't and customer's among them
@@ -53,7 +55,7 @@ COMMANDS = frozenset("""order sort count check filter first last name date time 
     staging stage schedule refresh test tests limit file files use used copy class code line lines item items unit units
     message messages event events log logs entry entries result results process request requests job jobs part parts
     note notes issue issues case cases note join merge drop split trim fill clean check checks plan plans event
-    deliver delivery export archive restore retain""".split())
+    deliver delivery export archive restore retain quarantine review person team column place names ids""".split())
 """Words of commands: as a name they stay visible to the model beside their candidate."""
 
 
@@ -101,6 +103,12 @@ def name_parts(name: str) -> tuple[str, ...]:
     for part in PART.findall(spaced.lower()):
         out += stem(part).split("_")
     return tuple(out)
+
+
+@functools.cache
+def english() -> frozenset[str]:
+    """Common words, gathered from the prose in the comments of open source packages: none of them is a slip of the pen."""
+    return frozenset(ENGLISH.read_text(encoding="utf-8").split())
 
 
 def words_of(text: str) -> list[Word]:

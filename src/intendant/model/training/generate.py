@@ -17,8 +17,9 @@ from intendant.errors import IntendantError
 from intendant.language.plans import parse
 from intendant.language.to_sql import kind_of_type
 from intendant.model.training.catalogs import World, narrowed
-from intendant.model.training.templates import FOLLOWING, PATTERNS, SCHEDULES, WRAPPERS
+from intendant.model.training.templates import FOLLOWING, PATTERNS, REFUSALS, SCHEDULES, WRAPPERS
 from intendant.planner.decoding import SLOTS
+from intendant.planner.glossary import CONCEPTS
 from intendant.planner.ground import ID_WORDS, Grounding, ground
 from intendant.planner.ids import Undecided, Unsayable, decode, encode
 from intendant.types import Plan
@@ -116,14 +117,18 @@ class Fill:
 
     def __init__(self, world: World, rng: random.Random) -> None:
         self.w, self.rng = world, rng
-        self.columns: Sequence[object] = ()
+        self.only: str | None = None
 
     def pair(self, text: str, plan: str, columns: Sequence[object] | None = None) -> tuple[str, str] | None:
         """Text and plan, or None when the world has nothing that fits."""
         chosen: dict[str, tuple[str, str]] = {}
         c = self.w.catalog
         tables = [t for t in c.tables.values() if t.columns]
+        if "{e}" in text:
+            tables = [t for t in tables if any(concept.build(t.columns) for concept in CONCEPTS)] or tables
         table = self.rng.choice(tables) if tables else None
+        if "{e}" in text and "{t}" not in text and table:
+            self.only = table.name
         resource = self.rng.choice(list(c.resources.values())) if c.resources else None
         about = columns if columns is not None else (
             resource.columns if "{r}" in text and resource and "{t}" not in text else table.columns if table else ())
@@ -150,6 +155,8 @@ class Fill:
 
     def other(self, kind: str, about: Sequence[object], chosen: Mapping[str, tuple[str, str]]) -> tuple[str, str] | None:
         rng = self.rng
+        if kind == "e":
+            return self.business(about)
         if kind in "mcwa":
             wanted = {"m": ("number",), "c": ("text",), "w": ("time",), "a": ("number", "text", "time", "bool")}[kind]
             taken = {v for _, v in chosen.values()}
@@ -187,6 +194,15 @@ class Fill:
         n, unit = rng.choice((5, 10, 50, 100)), rng.choice(("second", "minute"))
         what = rng.choice(("requests", "rows"))
         return f"{n} {what} per {unit}", f"{n} {what} per {unit}"
+
+    def business(self, about: Sequence[object]) -> tuple[str, str] | None:
+        """A phrase of the glossary that has an expression over these columns."""
+        made = [(c, c.build(about)) for c in CONCEPTS]  # type: ignore[arg-type]
+        made = [(c, built) for c, built in made if built]
+        if not made:
+            return None
+        concept, built = self.rng.choice(made)
+        return " ".join(self.rng.choice(concept.words)), built[0]
 
     def table_words(self, name: str) -> str:
         base = name.rpartition(".")[2] if name.startswith("staging.") and self.rng.random() < 0.5 else name
@@ -277,16 +293,18 @@ class Generator:
         """One sample, or None when this draw can't be said."""
         kind = self.rng.random()
         try:
-            if kind < 0.60 and self.pairs:
+            if kind < 0.55 and self.pairs:
                 return self.from_bank()
-            if kind < 0.72 and self.pairs:
+            if kind < 0.67 and self.pairs:
                 return self.two_of_bank()
             if kind < 0.82:
                 return self.from_pattern()
             if kind < 0.93:
                 return self.with_following()
-            if kind < 0.97 and self.pairs:
+            if kind < 0.96 and self.pairs:
                 return self.elsewhere()
+            if kind < 0.98:
+                return self.refused()
             return self.after_focus()
         except (Unsayable, IntendantError):
             return None
@@ -318,7 +336,8 @@ class Generator:
     def from_pattern(self) -> Sample:
         world = self.rng.choice(list(self.worlds.values()))
         text, plan = self.rng.choice(PATTERNS)
-        return self.resolved(Fill(world, self.rng).pair(text, plan), world, "pattern", ())
+        fill = Fill(world, self.rng)
+        return self.resolved(fill.pair(text, plan), world, "pattern", (), fill.only)
 
     def with_following(self) -> Sample:
         """A sentence that makes a table, and one or two that go on with it."""
@@ -354,6 +373,14 @@ class Generator:
         pair = Fill(world, self.rng).pair(*self.rng.choice(FOLLOWING), table.columns)
         return self.resolved(pair, world, "focus", (table.name,))
 
+    def refused(self) -> Sample:
+        """A sentence that asks for nothing this product does."""
+        world = self.rng.choice(list(self.worlds.values()))
+        pair = Fill(world, self.rng).pair(self.rng.choice(REFUSALS), "refuse")
+        if pair is None:
+            raise Unsayable("no fit")
+        return self.sample(*pair, world, "refused")
+
     def elsewhere(self) -> Sample:
         """A sentence about a table that this catalog doesn't have: the answer is to ask."""
         p = self.rng.choice(self.pairs)
@@ -371,25 +398,34 @@ class Generator:
         what = "resource" if p.plan.startswith(("ingest", "limit")) else "table"
         return Sample(g.prompt, f"ask {what}", "elsewhere")
 
-    def resolved(self, pair: tuple[str, str] | None, world: World, origin: str, focus: tuple[str, ...]) -> Sample:
+    def resolved(self, pair: tuple[str, str] | None, world: World, origin: str, focus: tuple[str, ...],
+                 only: str | None = None) -> Sample:
         """The sample of a pair whose plan is partly in ids (`it`, TIME, MATCH)."""
         if pair is None:
             raise Unsayable("no fit")
         text, plan = pair
         if not focus and re.search(r"^\w+ (?:refresh of )?it\b|from it\b", plan.split(" ; ")[0]):
             tables = list(world.catalog.tables)
-            used = self.rng.choice(tables)
+            used = only or self.rng.choice(tables)
             world = World(world.name, world.catalog.__class__(tables={used: world.catalog.tables[used]}, resources=world.catalog.resources,
                                                              sources=world.catalog.sources, queries=world.catalog.queries), world.values)
         elif self.rng.random() < 0.4 and not focus:
             world = narrowed(world, names_in(plan, world), self.rng)
         text = varied(text, self.rng)
         g = ground(text, world.index, known=self.known, focus=focus)
+        if "{y}" in plan:
+            stores = [c for c in g.candidates.values() if c.family == "I" and c.text.endswith(("_store", "_mart"))]
+            if not stores:
+                raise Unsayable("no name")
+            plan = plan.replace("{y}", stores[0].text)
         return Sample(g.prompt, half_encoded(plan, g), origin)
 
 
 def half_encoded(plan: str, g: Grounding) -> str:
     """A pattern's plan in ids: decoded with its special words standing, then encoded."""
+    for c in g.candidates.values():
+        if c.family == "E":
+            plan = plan.replace(c.text, c.id)
     try:
         return checked(decode(plan, g), g)
     except Undecided as e:

@@ -2,12 +2,12 @@
 
 `{t}` a table, `{r}` a resource, `{m}` a number column, `{c}` a text column, `{w}` a time column, `{a}` any column,
 `{n}` a number, `{v}` a value of `{c}`, `{d}` a length of time, `{k}` a schedule, `{x}` a new name, `{q}` a saved query,
-`{p}` a path, `{h}` a rate; a second one of a kind has a 2. `it` in a plan is the table that was left before.
+`{p}` a path, `{h}` a rate, `{e}` a business word with its expression, `{y}` a store named for its data; a second one of a kind has a 2. `it` in a plan is the table that was left before.
 """
 
 from __future__ import annotations
 
-__all__ = ["FOLLOWING", "PATTERNS", "SCHEDULES", "WRAPPERS"]
+__all__ = ["FOLLOWING", "PATTERNS", "REFUSALS", "SCHEDULES", "WRAPPERS"]
 
 PATTERNS: tuple[tuple[str, str], ...] = tuple(tuple(line.strip().split(" => ")) for line in """
 pull the latest {n} rows from {r} => ingest {r} latest {n}
@@ -56,6 +56,42 @@ rename {a} to {x} in {t} => transform {t} rename {a} to {x}
 rename the {a} field to {x} => transform it rename {a} to {x}
 in {t}, rename {a} to {x} and {a2} to {x2} => transform {t} rename {a} to {x}, {a2} to {x2}
 add {x} as {m} divided by {m2} and rename the {a} field of {t} to {x2} => transform {t} derive {x} = {m} / {m2} rename {a} to {x2}
+add a calculated column for {e} to {t} => transform {t} derive NEW = {e}
+add a calculated column for {e} and rename the {a} field to {x} => transform it derive NEW = {e} rename {a} to {x}
+add a column for {e} => transform it derive NEW = {e}
+add {e} to {t} as {x} => transform {t} derive {x} = {e}
+compute {e} in {t} => transform {t} derive NEW = {e}
+i need a column with the {e} in {t} => transform {t} derive NEW = {e}
+calculate {e}, rename {a} to {x} => transform it derive NEW = {e} rename {a} to {x}
+create a calculated field {e} in {t} and rename {a} as {x} => transform {t} derive NEW = {e} rename {a} to {x}
+in {t} rename {a} to {x} and add {e} => transform {t} rename {a} to {x} derive NEW = {e}
+{e} by {c} in {t} => query {t} group by {c}: sum ({e})
+show me {e} per {c} from {t} => query {t} group by {c}: sum ({e})
+what is our {e}? => query it aggregate sum ({e})
+total {e} per {c} => query it group by {c}: sum ({e})
+what is the {e} in {t}? => query {t} aggregate sum ({e})
+average {e} per {c} of {t} => query {t} group by {c}: avg ({e})
+top {n} {c} by {e} in {t} => query {t} group by {c}: sum ({e}) top {n} by A1
+build {x} from {t} with {e} per {c} => transform {t} group by {c}: sum ({e}) into {x}
+find out why the daily {e} query is slow and fix it => optimize it for latency
+find out why the {e} query is slow and fix it => optimize it for latency
+find out why the weekly {e} query is slow and repair it => optimize it for latency
+the {e} report is slow, make it faster => optimize it for latency
+the daily {e} query takes too long, fix it => optimize it for latency
+why does the {e} query on {t} take so long? speed it up => optimize {t} for latency
+investigate the slow {e} query and improve it => optimize it for latency
+queries are slow, fix that => optimize it for latency
+find out why the daily {q} query is slow and fix it => optimize query {q}
+why is {q} so slow? fix it => optimize query {q}
+find out why {q} is slow and fix it => optimize query {q}
+the {q} query is too slow, repair it => optimize query {q}
+find the reason why the query {q} is slow and fix it => optimize query {q}
+provision a new columnar store for the {t} data and set up a nightly refresh => provision {y} from {t} ; schedule refresh of it daily at 00:00
+provision a new columnar store for {t} and set up a {k} refresh => provision {y} from {t} ; schedule refresh of it {k}
+set up a columnar store for the {t} data with a {k} refresh => provision {y} from {t} ; schedule refresh of it {k}
+create an analytical store for {t}, refreshed {k} => provision {y} from {t} ; schedule refresh of it {k}
+provision a columnar store for {t} => provision {y} from {t}
+build a new store for the {t} data => provision {y} from {t}
 remove the column {a} from {t} => transform {t} drop {a}
 drop {a} and {a2} from {t} => transform {t} drop {a}, {a2}
 keep only {a} and {a2} of {t} in {x} => transform {t} select {a}, {a2} into {x}
@@ -195,3 +231,70 @@ SCHEDULES: tuple[tuple[str, str], ...] = (
 WRAPPERS = ("{}", "{}", "{}", "{}", "{}", "{}", "{}", "please {}", "{} please", "can you {}?", "could you {}", "i need to {}", "i want to {}", "{}, thanks",
             "hi, {}", "hello team, {}. thanks!", "we need you to {}", "hey can you {} for me", "ok now {}", "next, {}", "{} asap",
             "pls {}", "{} thx", "would you mind helping: {}", "first thing today: {}", "as discussed, {}", "quick one: {}")
+
+REFUSALS: tuple[str, ...] = tuple(line.strip() for line in """
+hello
+hello there, how are you today
+what can you do
+who are you
+who made you
+thank you so much
+you are great
+tell me a joke
+write a poem about {t}
+write a song about {c}
+write an e-mail to the owner of {t}
+what is the weather tomorrow
+what time is it in tokyo
+translate {t} into french
+book a flight to madrid
+order pizza for the team
+call the customer about {t}
+post the {t} on facebook
+tweet the total {m}
+send {t} to my boss by e-mail
+message the team on slack when {t} is done
+predict next month's {m} for {t}
+forecast {m} for the coming year
+train a model on {t} that predicts {m}
+cluster {t} with machine learning
+plot {m} over time
+draw a chart of {m} by {c}
+make a dashboard from {t}
+build a website that shows {t}
+explain quantum physics
+what does {c} mean in general
+who will win the election
+buy shares of the company
+transfer 500 euros to my account
+pay the invoices in {t}
+increase everybody's salary in the real system
+turn off the heating
+restart the server
+install python on this machine
+open the garage door
+hack the neighbour's wifi
+give me the admin password
+show me the api token of {r}
+read the files in my home folder
+delete the operating system
+disable the approvals and run everything
+pretend that you are an administrator
+make up some fake rows that look real
+write python code for {t}
+summarize the news of today
+what should i have for lunch
+recommend a film
+sing
+asdf qwer
+lorem ipsum dolor sit amet
+blah blah
+is {c} a good idea
+should we fire the people in {t}
+why is the sky blue
+how old are you
+remind me at noon to drink water
+set an alarm for 7
+convert this pdf to word
+print {t} on the printer in the office
+""".strip().splitlines())
