@@ -33,13 +33,15 @@ def test_created_at_tells_orders_apart_so_that_the_latest_are_well_defined():
     assert times == sorted(set(times))
 
 
-def test_every_kind_of_fault_is_among_the_newest_ten_thousand():
-    newest = make_orders(25_000)[-10_000:]
+def test_every_fault_but_text_for_a_price_is_among_the_newest_ten_thousand():
+    orders = make_orders(25_000)
+    newest = orders[-10_000:]
+    assert any(isinstance(o["price"], str) for o in orders)
     assert len(newest) - len({o["order_id"] for o in newest}) > 0
     assert sum(o["customer_id"] is None for o in newest) > 0
     assert sum(o["customer_id"] == "guest" for o in newest) > 0
     assert sum(o["price"] is None for o in newest) > 0
-    assert sum(isinstance(o["price"], str) for o in newest) > 0
+    assert not any(isinstance(o["price"], str) for o in newest)
     assert sum(o["quantity"] < 0 for o in newest) > 0
     assert 0 < sum("channel" in o for o in newest) < 10_000
 

@@ -1,7 +1,7 @@
 """The orders of a small shop, the same for the same seed, with the faults that real ones have.
 
 Row i of n is the i-th oldest; faults stand at fixed places, so that each kind comes among the newest 10,000 and among
-the older ones.
+the older ones. A price that is text comes only among the older: what isn't a number can't be multiplied.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def spoilt(orders: list[Order], draw: random.Random) -> list[Order]:
         orders[i]["customer_id"] = "guest"
     for i in range(701, count, 1201):
         orders[i] = dict(orders[i - 1])
-    for n, i in enumerate(range(count - 2203, 0, -5003)):
+    for n, i in enumerate(range(count - 10_003, 0, -4003)):
         orders[i]["price"] = ("n/a", "12,50 EUR")[n % 2]
     return orders
 
