@@ -14,6 +14,9 @@ from intendant.demo import run
 from intendant.errors import UsageError
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
     """Exit status, report and folder of one demo."""
