@@ -7,11 +7,13 @@ rows, the gate audits them, the loop publishes. Any other verb is an `Effect`: o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from intendant.catalog import Catalog
+from intendant.errors import EngineError
 from intendant.language.plans import print_step
 from intendant.operators._compile import Typing
 from intendant.types import Json, Snapshot, Stamp, Step
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from intendant.sources.base import Source
     from intendant.workspace import Workspace
 
-__all__ = ["Action", "Context", "Effect", "Footprint", "Mode", "Staged", "TableAction"]
+__all__ = ["Action", "Context", "Effect", "Footprint", "Mode", "Staged", "TableAction", "place", "placed"]
 
 
 Mode = Literal["replace", "append", "upsert"]
@@ -131,3 +133,15 @@ class Effect(Action):
 
 def place(step: Step) -> str:
     return f"`{print_step(step)}`"
+
+
+@contextmanager
+def placed(step: Step) -> Iterator[None]:
+    """Says in which step the engine refused a value, and what a person can do about it in this language."""
+    try:
+        yield
+    except EngineError as e:
+        e.where = e.where or place(step)
+        if "try_cast" in e.hint:
+            e.hint = "Mend these values first, e.g. with `replace` in a `derive`, or `filter` them away."
+        raise

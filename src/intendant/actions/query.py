@@ -7,7 +7,7 @@ import time
 from datetime import date, datetime
 from decimal import Decimal
 
-from intendant.actions.base import Context, Effect, Footprint, place
+from intendant.actions.base import Context, Effect, Footprint, place, placed
 from intendant.catalog import Catalog
 from intendant.language.expression import columns_of, parse_expression
 from intendant.operators._compile import Typing, apply, reads_of, sql_text
@@ -42,7 +42,9 @@ class Query(Effect):
             else sql_text(relation.query)
         )
         start = time.perf_counter()
-        names, rows = context.engine.rows(sql, context.snapshots(reads_of(step.args["table"], steps, context.catalog)))
+        snapshots = context.snapshots(reads_of(step.args["table"], steps, context.catalog))
+        with placed(step):
+            names, rows = context.engine.rows(sql, snapshots)
         ms = (time.perf_counter() - start) * 1000
         answer = {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows[:MOST_ROWS]]}
         ran = {"table": step.args["table"], "filters": filters(steps), "ms": round(ms, 2), "sql": sql}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intendant.actions.base import Context, Footprint, Staged, TableAction, place
+from intendant.actions.base import Context, Footprint, Staged, TableAction, place, placed
 from intendant.catalog import Catalog
 from intendant.operators._compile import Typing, apply, reads_of, sql_text, trace
 from intendant.types import Step
@@ -52,7 +52,8 @@ class Transform(TableAction):
         relation = apply(step.args["table"], step.args["operators"], context.catalog, context.typing, place(step))
         reads = reads_of(step.args["table"], step.args["operators"], context.catalog)
         snapshots = context.snapshots(reads)
-        stage.add_sql(context.engine, sql_text(relation.query), snapshots)
+        with placed(step):
+            stage.add_sql(context.engine, sql_text(relation.query), snapshots)
         inputs = {n: s.version for n, s in snapshots.items()}
         before = snapshots[step.args["table"]].rows
         settings = context.catalog.table(stage.table).settings if context.catalog.has(stage.table) else {}

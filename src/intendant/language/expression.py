@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from intendant.errors import LanguageError
 from intendant.language.cursor import Cursor, Mismatch
-from intendant.language.lexer import lex, place, quote_name, quote_string
+from intendant.language.lexer import lex, quote_name, quote_string
 
 __all__ = [
     "FUNCTIONS",
@@ -198,13 +198,8 @@ class Reader:
             raise self.too_deep()
 
     def too_deep(self) -> LanguageError:
-        line, column = place(self.c.text, self.c.token.at)
-        return LanguageError(
-            f"the expression is nested deeper than {MAX_DEPTH}",
-            where=f"line {line}, column {column}",
-            hint="Split it with `derive`, or list values with `in`.",
-            line=line,
-            column=column,
+        return self.c.refusal(
+            f"the expression is nested deeper than {MAX_DEPTH}", "Split it with `derive`, or list values with `in`."
         )
 
     def conjunction(self) -> Expr:

@@ -19,6 +19,9 @@ from intendant.types import SCHEMAS, Step
 __all__ = ["Grammar", "grammar"]
 
 
+MOST_OPERATORS = 50
+
+
 class Grammar:
     """`verbs`, `operators` and `rules` map a part's name to its compiled form."""
 
@@ -71,6 +74,10 @@ class Grammar:
                 continue
             seen.add(after)
             path.append(step)
+            if len(path) > MOST_OPERATORS:
+                raise c.refusal(
+                    f"one step has more than {MOST_OPERATORS} operators", "Split it: put an intermediate result `into` a table."
+                )
             if after > end:
                 best, end = list(path), after
             branches.append(self._readings(c, after))

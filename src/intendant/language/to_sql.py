@@ -24,7 +24,7 @@ from intendant.language.expression import (
 )
 from intendant.types import Column
 
-__all__ = ["Compiler", "column_sql", "find_column", "kind_of_type", "literal_sql"]
+__all__ = ["Compiler", "column_sql", "find_column", "kind_of_type", "literal_sql", "words"]
 
 NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|REAL|DECIMAL)", re.I)
 TYPE_NAMES = {
@@ -195,7 +195,10 @@ class Compiler:
 
     def condition(self, e: Expr) -> exp.Expression:
         """The SQL tree of an expression that must be true or false."""
-        tree, kind = self.visit(e)
+        return self.truth(e, *self.visit(e))
+
+    def truth(self, e: Expr, tree: exp.Expression, kind: str) -> exp.Expression:
+        """A visited expression as a condition; visiting it again would double the work at every level of nesting."""
         if kind == "number" and isinstance(e, Col):  # databases without booleans keep 0 and 1
             return exp.NEQ(this=tree, expression=exp.Literal.number(0))
         if kind not in ("bool", "null", "any"):
@@ -225,7 +228,7 @@ class Compiler:
     def unary(self, e: Unary) -> tuple[exp.Expression, str]:
         tree, kind = self.visit(e.arg)
         if e.op == "not":
-            return exp.Not(this=exp.paren(self.condition(e.arg))), "bool"
+            return exp.Not(this=exp.paren(self.truth(e.arg, tree, kind))), "bool"
         self.expect(e.arg, kind, ("number", "duration"), "`-` needs a number")
         return exp.Neg(this=exp.paren(tree)), kind
 
@@ -324,22 +327,37 @@ class Compiler:
         return (exp.Not(this=exp.paren(out)) if e.negated else out), "bool"
 
     def case(self, e: Case) -> tuple[exp.Expression, str]:
-        ifs, kind = [], "null"
+        ifs, kinds = [], []
         for condition, value in e.whens:
             tree, k = self.visit(value)
-            kind = k if kind == "null" else kind
+            kinds.append((value, k))
             ifs.append(exp.If(this=self.condition(condition), true=tree))
         default = self.visit(e.otherwise) if e.otherwise is not None else None
-        if default and kind == "null":
-            kind = default[1]
-        return exp.Case(ifs=ifs, default=default[0] if default else None), kind
+        if default and e.otherwise is not None:
+            kinds.append((e.otherwise, default[1]))
+        return exp.Case(ifs=ifs, default=default[0] if default else None), self.alike(e, kinds)
+
+    def alike(self, whole: Expr, kinds: Sequence[tuple[Expr, str]]) -> str:
+        """The one kind of values that stand for each other. Raises TypeMismatch when there are two."""
+        known = [(e, k) for e, k in kinds if k not in ("null", "any", "other")]
+        for e, k in known[1:]:
+            text = isinstance(e, Literal) and e.kind == "text" and known[0][1] == "time"
+            if k != known[0][1] and not text:
+                a, b = (f"`{print_expression(x)}` is {words(kind)}" for x, kind in (known[0], (e, k)))
+                raise self.wrong(whole, f"{a}, {b}: they can't stand for each other", "Use values of one type, or cast.")
+        return known[0][1] if known else kinds[0][1]
 
     def call(self, e: Call) -> tuple[exp.Expression, str]:
         low, high = ARITY.get(e.name, (1, 1))
         if not low <= len(e.args) <= high:
             n = str(low) if low == high else f"{low} to {high}"
-            raise self.wrong(e, f"`{e.name}` takes {n} arguments, {len(e.args)} given", "See `docs/language.md`.")
+            raise self.wrong(e, f"`{e.name}` takes {n} argument{'' if n == '1' else 's'}, {len(e.args)} given", "See `docs/language.md`.")
         pairs = [self.visit(a) for a in e.args]
+        if e.name == "if":
+            pairs[0] = self.truth(e.args[0], *pairs[0]), "bool"
+        if e.name in ("if", "coalesce", "nullif", "greatest", "least"):
+            first = 1 if e.name == "if" else 0
+            self.alike(e, [(a, k) for a, (_, k) in zip(e.args[first:], pairs[first:], strict=True)])
         result = FUNCTIONS.get(e.name, "time")
         kind = {"same": pairs[0][1] if pairs else "any", "second": pairs[1][1] if len(pairs) > 1 else "any"}.get(
             result, result
@@ -396,7 +414,7 @@ SPECIAL: dict[str, Callable[[Compiler, Call, list[exp.Expression]], exp.Expressi
     "add_days": lambda c, e, a: exp.Anonymous(
         this="DATE_ADD", expressions=[a[0], exp.Anonymous(this="TO_DAYS", expressions=[exp.cast(a[1], "INT")])]
     ),
-    "if": lambda c, e, a: exp.If(this=c.condition(e.args[0]), true=a[1], false=a[2]),
+    "if": lambda c, e, a: exp.If(this=a[0], true=a[1], false=a[2]),
     "initcap": lambda c, e, a: exp.DPipe(
         this=exp.func("UPPER", exp.func("LEFT", a[0].copy(), exp.Literal.number(1), dialect="duckdb")),
         expression=exp.func("LOWER", exp.func("SUBSTRING", a[0], exp.Literal.number(2))),

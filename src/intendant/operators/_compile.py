@@ -7,6 +7,7 @@ from sqlglot import exp
 from intendant.catalog import Catalog
 from intendant.engines.base import quoted
 from intendant.engines.duckdb import DuckDB
+from intendant.errors import LanguageError
 from intendant.language.grammar import grammar
 from intendant.operators import operators
 from intendant.operators.base import Relation, Scope, table_sql
@@ -39,8 +40,13 @@ def _full(table: exp.Table) -> str:
 
 
 def sql_text(query: exp.Expression) -> str:
-    """The tree in the engine's dialect."""
-    return str(query.sql(dialect="duckdb"))
+    """The tree in the engine's dialect. Raises LanguageError when it is nested too deeply to be written."""
+    try:
+        return str(query.sql(dialect="duckdb"))
+    except RecursionError:
+        raise LanguageError(
+            "the step is nested too deeply", hint="Split it: put an intermediate result `into` a table of its own."
+        ) from None
 
 
 def apply(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing, where: str) -> Relation:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from intendant.errors import LanguageError, TypeMismatch
 from intendant.language.expression import Col, columns_of, parse_expression
-from intendant.language.to_sql import column_sql
+from intendant.language.to_sql import column_sql, words
 from intendant.operators.base import Operator, Relation, Scope, select_from
 from intendant.types import Step
 
@@ -63,11 +63,9 @@ class Group(Operator):
         compiler = self.compiler(relation, scope)
         value = compiler.sql(parsed)
         if function in NUMERIC and compiler.kind(parsed) not in ("number", "bool", "any"):
-            shown = parsed.name if isinstance(parsed, Col) else over
+            hint = f"Cast it first: `cast {over} to number`." if isinstance(parsed, Col) else "Use an expression of numbers."
             raise TypeMismatch(
-                f"`{function}` needs a number; {shown!r} is none",
-                where=scope.where,
-                hint=f"Cast it first: `cast {shown} to number`.",
+                f"`{function}` needs a number; `{over}` is {words(compiler.kind(parsed))}", where=scope.where, hint=hint
             )
         if function in NUMERIC and compiler.kind(parsed) == "bool":
             value = exp.cast(value, "INT")

@@ -21,7 +21,11 @@ class Rename(Operator):
     example = "transform orders rename customer_id to cust_id"
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
-        new = {self.column(old, relation, scope).name: name for old, name in step.args["names"]}
+        olds = [self.column(old, relation, scope).name for old, _ in step.args["names"]]
+        again = next((n for n in olds if olds.count(n) > 1), None)
+        if again:
+            raise LanguageError(f"{again!r} is renamed twice", where=scope.where, hint="Name it once.")
+        new = dict(zip(olds, (name for _, name in step.args["names"]), strict=True))
         columns = tuple(Column(new.get(c.name, c.name), c.type) for c in relation.columns)
         folded = [c.name.lower() for c in columns]
         twice = next((n for n in folded if folded.count(n) > 1), None)
