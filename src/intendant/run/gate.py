@@ -161,6 +161,8 @@ class Gate:
         rows = self.already_aside(stage.table, stamp)
         if rows is None:
             rows = self.publish_bad(with_origin(bad_sql, step, stamp) if predicates else "", tables, audited, stage, step)
+        elif left := self.lake.reopen(f"quarantine.{stage.table}", stamp):
+            left.discard()
         faults.boundary(f"aside:{stamp.step}")
         if predicates:
             stage.rewrite(self.engine, good_sql, tables)

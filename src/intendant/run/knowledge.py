@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Knowledge"]
 
 FRESH_SECONDS = 24 * 3600
+MOST_FILES = 2000
 
 
 class Knowledge:
@@ -145,6 +147,19 @@ class Knowledge:
         temporary.replace(self.path)
 
     def _hash(self, name: str) -> str:
-        return hashlib.sha256(
-            json.dumps(self.workspace.sources[name], sort_keys=True, default=str).encode()
-        ).hexdigest()[:16]
+        """Changes with the source's settings and, for a folder of files, with the files."""
+        config = self.workspace.sources[name]
+        seen = json.dumps([config, self._listing(config)], sort_keys=True, default=str)
+        return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+    def _listing(self, config: Mapping[str, Json]) -> list[tuple[str, int, int]]:
+        path = str(config.get("path", ""))
+        if config["kind"] != "files" or not path or "://" in path:
+            return []
+        folder = self.workspace.root / re.split(r"[*?\[]", path)[0]
+        if not folder.is_dir():
+            folder = folder.parent
+        if folder == self.workspace.root:
+            return []
+        files = sorted(f for f in folder.rglob("*") if f.is_file())[:MOST_FILES]
+        return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]

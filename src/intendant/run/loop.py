@@ -275,6 +275,8 @@ class Part:
             self.loop.watch("table.published", {"table": table, "rows": done.rows, "was": before})
         else:
             quarantined = Gate(self.loop.workspace, lake, self.loop.engine).already_aside(table, stamp) or 0
+            if left := lake.reopen(table, stamp):
+                left.discard()
         self.record_publish(i, step, context, audited, done.version, quarantined, _ms(started))
         self.remember_layout(table, audited, stamp)
         return {"event": "table.published", "table": table}
