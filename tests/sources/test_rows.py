@@ -166,3 +166,16 @@ def test_a_form_that_keeps_missing_is_no_longer_tried() -> None:
             rows.table([b'[{"v":1},{"v":"x"}]'], lambda reason, raw: None, "here")
         assert rows._known.form is None
         assert rows.table([b'[{"v":1}]'], lambda reason, raw: None, "here").to_pylist() == [{"v": 1}]
+
+
+def test_groups_of_the_same_size_are_not_taken_for_each_other() -> None:
+    with taught(b'[{"v":100}]') as rows:
+        for i in range(100, 160):
+            assert rows.table([b'[{"v":%d}]' % i], lambda reason, raw: None, "here")["v"].to_pylist() == [i]
+
+
+def test_rows_come_in_the_order_of_their_pages_however_many() -> None:
+    arrays = [json.dumps([{"v": n * 100 + i, "t": "x" * 500} for i in range(100)]).encode() for n in range(200)]
+    with taught(arrays[0]) as rows:
+        assert rows.table(arrays, lambda reason, raw: None, "here")["v"].to_pylist() == list(range(20_000))
+        assert rows.passed

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intendant.engines.base import Tables, Written, quoted
+from intendant.engines.duckdb import DuckDB
 from intendant.errors import LakeError
 from intendant.lake.disk import space_guard
 from intendant.lake.files import Layout, write
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from intendant.engines.duckdb import DuckDB
 
 __all__ = ["Stage"]
 
@@ -34,6 +34,7 @@ class Stage:
                  make: Callable[[str, Stamp], Stage]) -> None:
         self.table, self.stamp, self.folder = table, stamp, folder
         self._engine, self._make = engine, make
+        self._writer = DuckDB(threads=1)
         self.files: list[Written] = []
         self.columns: tuple[Column, ...] = ()
         self._parts = 0
@@ -48,7 +49,7 @@ class Stage:
 
         table = _named(batch)
         nulls = frozenset(field.name for field in table.schema if pa.types.is_null(field.type))
-        with self._engine.session() as con:
+        with self._writer.session() as con:  # one thread writes a batch as fast as two, for half the work
             con.register("batch", table)
             self._write(con, "FROM batch", nulls=nulls)
 

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from intendant.errors import SourceDamaged
 from intendant.types import Json
@@ -153,9 +154,8 @@ def _has(value: Json, path: tuple[str, ...]) -> bool:
 def _cut(text: bytes, shape: Shape) -> tuple[bytes, Mapping[str, Json]] | None:
     """The rows and the rest, found from both ends; None when that isn't certain."""
     name = json.dumps(shape.path[-1]).encode()
-    starts = [m.end() - 1 for m, _ in zip(re.finditer(re.escape(name) + rb"\s*:\s*\[", text[: 1 << 16]), range(4),
-                                          strict=False)]
-    for start in starts:
+    named = re.compile(re.escape(name) + rb"\s*:\s*\[").finditer(text, 0, 1 << 16)
+    for start in (match.end() - 1 for match in islice(named, 4)):
         end = len(text)
         for _ in range(TRIES):
             end = text.rfind(b"]", start, end)

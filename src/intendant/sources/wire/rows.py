@@ -7,11 +7,12 @@ can't be read is handed to `reject` with its reason.
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -52,6 +53,7 @@ class JsonRows:
     def __init__(self, known: Known | None = None, alone: bool = True) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="intendant-pages-")
         self._con = engine()
+        self._con.execute("SET enable_external_file_cache = false")  # a file's content changes under its name
         self._known = known or Known()
         if not alone:
             self._con.execute("SET threads = 1")
@@ -121,8 +123,6 @@ class JsonRows:
         except (duckdb.Error, Unfit):
             self._known.missed()
             return None
-        finally:
-            _remove(files)
         self._known.met()
         return table
 
@@ -132,26 +132,28 @@ class JsonRows:
         return array
 
     def _parse(self, arrays: Sequence[bytes]) -> pa.Table:
-        files = self._write(arrays)
-        try:
-            return self._read(files)
-        finally:
-            _remove(files)
+        return self._read(self._write(arrays))
 
     def _write(self, arrays: Sequence[bytes]) -> list[str]:
-        """Files of arrays; the first array has one of its own, as it may be an example."""
+        """Files of arrays, over those of the group before; the first array has one of its own: it may be an example."""
         files: list[str] = []
-        group: list[memoryview] = []
-        size = 0
-        for index, array in enumerate(arrays):
-            group.append(memoryview(array.strip())[1:-1])
-            size += len(array)
-            if size >= FILE_BYTES or index in (0, len(arrays) - 1):
-                path = Path(self._folder.name) / f"{len(files):06d}.json"
-                path.write_bytes(b"[" + b",\n".join(group) + b"]")
-                files.append(str(path))
-                group, size = [], 0
+        left = [memoryview(array.strip())[1:-1] for array in arrays]
+        while left:
+            count, size = 0, 0
+            while count < len(left) and size < FILE_BYTES and (files or count < 1):
+                size, count = size + len(left[count]), count + 1
+            files.append(self._overwritten(len(files), left[:count]))
+            left = left[count:]
         return files
+
+    def _overwritten(self, number: int, arrays: Sequence[memoryview]) -> str:
+        """A file written over itself, which costs a fifteenth of a new one: its pages are there already."""
+        path = f"{self._folder.name}/{number:06d}.json"
+        with io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
+            for part in (b"[", b",\n".join(arrays), b"]"):
+                _put(out, part)
+            out.truncate()
+        return path
 
     def _read(self, files: list[str]) -> pa.Table:
         found = self._con.execute(f"DESCRIBE {DETECT}", [files]).fetchall()
@@ -181,9 +183,11 @@ def _empty(array: bytes) -> bool:
     return not array[1:100].strip(b"] \t\r\n") and not array.strip()[1:-1].strip()
 
 
-def _remove(files: Sequence[str]) -> None:
-    for file in files:
-        Path(file).unlink()
+def _put(out: io.FileIO, data: bytes) -> None:
+    """All of `data`: the system may take less at once."""
+    left = memoryview(data)
+    while left:
+        left = left[out.write(left):]
 
 
 def _salvaged(array: bytes, reject: Reject, where: str) -> bytes:
