@@ -6,12 +6,14 @@ import random
 import re
 
 import pytest
+from tests.planner.test_ground import grounded
 
 from intendant.errors import LanguageError, UnknownName
 from intendant.language.plans import parse, print_plan
+from intendant.planner.decode import decode
 from intendant.planner.decoding import decoding_grammar, words_of_plans
-from intendant.planner.ids import ID, Undecided, decode, encode
-from tests.planner.test_ground import grounded
+from intendant.planner.encode import encode
+from intendant.planner.ids import ID, Undecided
 
 TEXTS = (
     ("shop", "pull the latest 100 orders, keep price over 5 and status paid, export to out/x.csv every night, call it big_orders"),

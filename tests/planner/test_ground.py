@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.planner.worlds import CATALOGS, VALUES
 
 from intendant.planner.ground import Grounding, ground
 from intendant.planner.mentions import Index
 from intendant.planner.propose import EMBEDDED, embedded_words
-from tests.planner.worlds import CATALOGS, VALUES
 
 CASES = Path(__file__).with_name("grounding.txt").read_text().split("# ")[1:]
 INDEXES = {name: Index(c, {k: v for k, v in VALUES.items() if k[0] in c.tables}) for name, c in CATALOGS.items()}

@@ -10,9 +10,10 @@ from sqlglot import exp
 
 from intendant.actions import actions
 from intendant.catalog import Catalog
-from intendant.errors import IntendantError
+from intendant.errors import IntendantError, LanguageError
+from intendant.planner.decode import decode
 from intendant.planner.ground import Grounding
-from intendant.planner.ids import ID, Undecided, decode
+from intendant.planner.ids import ID, Undecided
 from intendant.types import Column, Plan, Step
 
 __all__ = ["Checked", "Describe", "check"]
@@ -55,6 +56,8 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
     unused, guessed = leftover(text, grounding), tuple(c for c in ids_of(text) if c in grounding.guesses)
     try:
         plan = decode(text, grounding)
+        if len(set(plan.steps)) < len(plan.steps):
+            raise LanguageError("the plan says a step twice")
         unsaid(plan, grounding.sentence)
         resolve(plan, grounding.catalog, describe)
     except Undecided as e:

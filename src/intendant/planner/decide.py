@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from intendant.language.plans import print_plan
 from intendant.planner.check import Checked
 from intendant.planner.ground import Grounding
-from intendant.types import Choice, Proposal, Question
+from intendant.types import Choice, Json, Proposal, Question
 
 __all__ = ["Thresholds", "decide"]
 
@@ -41,7 +41,7 @@ def confidence(best: Checked, others: Sequence[Checked]) -> float:
 
     The share is the best plan's probability, half of it relative to the rivals that came out otherwise.
     """
-    rivals = sum(math.exp(o.logprob) for o in others if o is not best and not same(o, best))
+    rivals = sum(math.exp(o.logprob) for o in others if o is not best and not (o.error and not o.slot) and not same(o, best))
     own = math.exp(best.logprob)
     out = own ** 0.5 * (own / (own + rivals)) ** 0.5 if own + rivals > 0 else 0.0
     return round(out * 0.7 ** len(best.unused) * 0.93 ** len(best.guessed), 3)
@@ -53,7 +53,7 @@ def same(a: Checked, b: Checked) -> bool:
 
 def decide(found: Sequence[Checked], grounding: Grounding, limits: Thresholds, choices: Callable[[str], tuple[Choice, ...]]) -> Proposal:
     """The proposal for what was checked, best first. `choices(slot)` makes plans to choose from for a question."""
-    trace = {"prompt": grounding.prompt, "proposals": [[c.text, round(c.logprob, 3), c.error or c.short or "ok"] for c in found],
+    trace: dict[str, Json] = {"prompt": grounding.prompt, "proposals": [[c.text, round(c.logprob, 3), c.error or c.short or "ok"] for c in found],
              "candidates": {c.id: c.text for c in grounding.candidates.values()}}
     if not found:
         return Proposal("ask", question=Question(QUESTIONS["other"], "other"), trace=trace)
@@ -90,5 +90,5 @@ def distinct(found: Sequence[Checked]) -> list[Checked]:
     return list(out.values())
 
 
-def ask(slot: str, choices: tuple[Choice, ...], score: float, reason: str, trace: dict[str, object]) -> Proposal:
+def ask(slot: str, choices: tuple[Choice, ...], score: float, reason: str, trace: Mapping[str, Json]) -> Proposal:
     return Proposal("ask", confidence=score, question=Question(QUESTIONS[slot], slot, choices), reason=reason, trace=trace)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -318,9 +318,9 @@ def context_of(index: Index, build: Builder, focus: Sequence[str]) -> list[str]:
     return out
 
 
-def rank_tables(catalog: Catalog, candidates: Iterator[Candidate] | Sequence[Candidate] | object, focus: Sequence[str]) -> tuple[str, ...]:
+def rank_tables(catalog: Catalog, candidates: Iterable[Candidate], focus: Sequence[str]) -> tuple[str, ...]:
     """Tables by how likely they are meant without being named: the last results, then by the columns that were said."""
-    said = [c for c in candidates if c.family in "CMWBE"]  # type: ignore[attr-defined]
+    said = [c for c in candidates if c.family in "CMWBE"]
     name = grammar().kinds.name
 
     def score(t: str) -> int:

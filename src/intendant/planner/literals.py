@@ -226,9 +226,9 @@ def find_numbers(text: str) -> Iterator[Found]:
         yield Found(m.start(), m.end(), readings, "percent" if m["pct"] else "number")
     for m in re.finditer(rf"\b(?:(?:a|an) )?(?:(?:{NUMBER_WORD})(?:[- ](?:and )?(?={NUMBER_WORD}))?)+\b(?P<pct>\s?(?:%|percent\b|per cent\b))?",
                          text, re.I):
-        value = spoken(m.group().lower().removesuffix(m["pct"] or ""))
-        if value is not None:
-            yield Found(m.start(), m.end(), (("N", str(value)),), "number")
+        counted = spoken(m.group().lower().removesuffix(m["pct"] or ""))
+        if counted is not None:
+            yield Found(m.start(), m.end(), (("N", str(counted)),), "number")
     for m in re.finditer(r"\bv\.?(\d{1,6})\b", text):
         yield Found(m.start(), m.end(), (("N", m[1]),), "version")
     for words, value in ((r"non-?negative|not negative|never negative|negative|positive|above zero|below zero", "0"),):

@@ -210,7 +210,7 @@ def role(words: Sequence[Word], i: int, index: Index) -> Iterator[Mention]:
     """The staging table: the tables of that schema, when there are few."""
     nxt = words[i + 1].lower if i + 1 < len(words) else ""
     before = words[i - 1].lower if i else ""
-    asked = nxt in ROLE and before not in ("a", "an", "temporary", "temp", "new") or before in ("in", "from", "of") and nxt != "for"
+    asked = (nxt in ROLE and before not in ("a", "an", "temporary", "temp", "new")) or (before in ("in", "from", "of") and nxt != "for")
     if words[i].lower in ("staging", "quarantine") and asked:
         hits = {e.text: e for e in index.entries if e.family == "T" and e.owner == words[i].lower}
         if 0 < len(hits) <= 3:

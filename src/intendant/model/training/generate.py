@@ -18,10 +18,12 @@ from intendant.language.plans import parse
 from intendant.language.to_sql import kind_of_type
 from intendant.model.training.catalogs import World, narrowed
 from intendant.model.training.templates import FOLLOWING, PATTERNS, REFUSALS, SCHEDULES, WRAPPERS
+from intendant.planner.decode import decode
 from intendant.planner.decoding import SLOTS
+from intendant.planner.encode import encode
 from intendant.planner.glossary import CONCEPTS
 from intendant.planner.ground import ID_WORDS, Grounding, ground
-from intendant.planner.ids import Undecided, Unsayable, decode, encode
+from intendant.planner.ids import Undecided, Unsayable
 from intendant.types import Plan
 
 __all__ = ["HELD_OUT", "Pair", "Sample", "bank", "samples", "sample_of"]

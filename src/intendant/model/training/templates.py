@@ -9,7 +9,14 @@ from __future__ import annotations
 
 __all__ = ["FOLLOWING", "PATTERNS", "REFUSALS", "SCHEDULES", "WRAPPERS"]
 
-PATTERNS: tuple[tuple[str, str], ...] = tuple(tuple(line.strip().split(" => ")) for line in """
+
+def pairs(lines: str) -> tuple[tuple[str, str], ...]:
+    """Sentence and plan of every `sentence => plan` line."""
+    split = (line.strip().partition(" => ") for line in lines.strip().splitlines())
+    return tuple((text, plan) for text, _, plan in split)
+
+
+PATTERNS = pairs("""
 pull the latest {n} rows from {r} => ingest {r} latest {n}
 grab the newest {n} records from {r} and put them into a staging table for the time being => ingest {r} latest {n}
 fetch the {n} most recent records of {r} into a staging table => ingest {r} latest {n}
@@ -172,9 +179,9 @@ optimize {t} for lookups by {a} => optimize {t} for latency by {a}
 limit {r} to {h} => limit {r} to {h}
 throttle {r}: {h} at most => limit {r} to {h}
 do not read {r} faster than {h} => limit {r} to {h}
-""".strip().splitlines())  # type: ignore[assignment]
+""")
 
-FOLLOWING: tuple[tuple[str, str], ...] = tuple(tuple(line.strip().split(" => ")) for line in """
+FOLLOWING = pairs("""
 check it for problems => check it
 analyze the staging table for data quality issues => check it
 run a quality check on the result => check it
@@ -219,7 +226,7 @@ roll back the last change => restore it to previous version
 archive everything older than {d} by {w} => archive it older than {d} by {w}
 archive what is older than {d} => archive it older than {d} by TIME
 push it to {r} => deliver it to {r}
-""".strip().splitlines())  # type: ignore[assignment]
+""")
 
 SCHEDULES: tuple[tuple[str, str], ...] = (
     ("nightly", "daily at 00:00"), ("every night", "daily at 00:00"), ("daily at 02:00", "daily at 02:00"),
