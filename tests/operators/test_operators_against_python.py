@@ -130,7 +130,7 @@ BAGS: dict[str, Reference] = {
     "filter n not between -1 and 1": lambda o, p: [r for r in o if r["n"] is not None and not -1 <= r["n"] <= 1],
     "filter n != 1": lambda o, p: [r for r in o if r["n"] not in (None, 1)],
     "filter d >= '2025-01-03'": lambda o, p: [r for r in o if r["d"] is not None and r["d"].day >= 3],
-    f'filter "a ""b"" 🙂" = \'p\' and "order" = 1': lambda o, p: [r for r in o if r[ODD] == "p" and r["order"] == 1],
+    'filter "a ""b"" 🙂" = \'p\' and "order" = 1': lambda o, p: [r for r in o if r[ODD] == "p" and r["order"] == 1],
     "select x, id": lambda o, p: [{"x": r["x"], "id": r["id"]} for r in o],
     "select ID, Id": lambda o, p: [{"id": r["id"]} for r in o],
     'drop n, "order"': lambda o, p: [{k: v for k, v in r.items() if k not in ("n", "order")} for r in o],
@@ -166,7 +166,7 @@ BAGS: dict[str, Reference] = {
         {**r, "x": None if r["x"] is None else min(max(r["x"], -10.5), 20.0)} for r in o
     ],
     "trim t": lambda o, p: [{**r, "t": None if r["t"] is None else r["t"].strip()} for r in o],
-    f'lower t upper "a ""b"" 🙂"': lambda o, p: [
+    'lower t upper "a ""b"" 🙂"': lambda o, p: [
         {**r, "t": r["t"] and r["t"].lower(), ODD: r[ODD] and r[ODD].upper()} for r in o
     ],
     "cast n to text cast id to number": lambda o, p: [
@@ -176,7 +176,7 @@ BAGS: dict[str, Reference] = {
     f"aggregate {TOTALS}": lambda o, p: [totals(o)],
     f"filter false aggregate {TOTALS}": lambda o, p: [totals([])],
     'group by "order": sum (x * n) as product': lambda o, p: grouped(
-        o, "order", lambda g: {"product": (v := [r["x"] * r["n"] for r in g if None not in (r["x"], r["n"])]) and sum(v) or None}
+        o, "order", lambda g: {"product": ((v := [r["x"] * r["n"] for r in g if None not in (r["x"], r["n"])]) and sum(v)) or None}
     ),
     "join people on n = key": lambda o, p: joined(o, p, ("n", "key"), "inner", people_name),
     "left join people on n = key": lambda o, p: joined(o, p, ("n", "key"), "left", people_name),

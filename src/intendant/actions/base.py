@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from intendant.catalog import Catalog
 from intendant.errors import EngineError
-from intendant.language.plans import print_step
+from intendant.language.plans import looks_like_plan, print_step
 from intendant.operators._compile import Typing
 from intendant.types import Json, Snapshot, Stamp, Step
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from intendant.sources.base import Source
     from intendant.workspace import Workspace
 
-__all__ = ["Action", "Context", "Effect", "Footprint", "Mode", "Staged", "TableAction", "place", "placed"]
+__all__ = ["Action", "Context", "Effect", "Footprint", "Mode", "Staged", "TableAction", "overwrites", "place", "placed"]
 
 
 Mode = Literal["replace", "append", "upsert"]
@@ -133,6 +133,23 @@ class Effect(Action):
 
 def place(step: Step) -> str:
     return f"`{print_step(step)}`"
+
+
+def overwrites(step: Step, target: str, origin: str, catalog: Catalog) -> str:
+    """Why a person must approve that `step` replaces `target` ("" when it need not be).
+
+    A table is the step's own when the same verb made it from the same `origin` (a table or a resource), or when its last
+    maker changed it in place.
+    """
+    if not catalog.has(target):
+        return ""
+    made_by = looks_like_plan(str(catalog.table(target).settings.get("made_by", "")))
+    maker = made_by.steps[0] if made_by else None
+    if maker is not None and maker.get("table") == target:
+        return ""
+    if maker is not None and maker.verb == step.verb and origin in (maker.get("table"), maker.get("resource")):
+        return ""
+    return f"it overwrites the table {target!r}, which was made by something else"
 
 
 @contextmanager

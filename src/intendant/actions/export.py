@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from intendant.actions.base import Context, Effect, Footprint, place
 from intendant.catalog import Catalog
-from intendant.errors import UsageError
+from intendant.errors import LanguageError
 from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler
 from intendant.operators._compile import Typing, sql_text
@@ -31,7 +31,7 @@ class Export(Effect):
         if step.get("where"):
             Compiler(table.columns, place(step)).condition(parse_expression(step.args["where"]))
         if not str(step.args["path"]).lower().endswith(SUFFIXES):
-            raise UsageError(
+            raise LanguageError(
                 f"{step.args['path']!r} has no ending that says its format",
                 where=place(step),
                 hint=f"Use one of {', '.join(SUFFIXES)}.",

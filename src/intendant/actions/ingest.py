@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intendant.actions.base import Context, Footprint, Mode, Staged, TableAction, place
+from intendant.actions.base import Context, Footprint, Mode, Staged, TableAction, overwrites, place
 from intendant.catalog import Catalog
 from intendant.errors import LanguageError, UnknownName
 from intendant.language.expression import parse_expression
@@ -58,7 +58,9 @@ class Ingest(TableAction):
         return str(step.args["target"])
 
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:
-        return Footprint(writes=(self.target(step),))
+        target = self.target(step)
+        held = step.get("mode") == "replace" and not step.get("keys") and not target.startswith("staging.")
+        return Footprint((), (target,), overwrites(step, target, str(step.args["resource"]), catalog) if held else "")
 
     def after(self, step: Step, catalog: Catalog, typing: Typing) -> Catalog:
         columns = catalog.resource(step.args["resource"]).columns

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from intendant.actions.base import Context, Footprint, Staged, TableAction, place
+from intendant.actions.base import Context, Footprint, Staged, TableAction, overwrites, place
 from intendant.catalog import Catalog
 from intendant.errors import LanguageError
 from intendant.language.expression import columns_of, parse_expression
@@ -61,9 +61,7 @@ class Provision(TableAction):
 
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:
         target = self.target(step)
-        recipe = catalog.table(target).settings.get("made_by") if catalog.has(target) else None
-        own = recipe is not None and str(recipe).startswith("provision ")
-        why = "" if not catalog.has(target) or own else f"it overwrites the table {target!r}"
+        why = overwrites(step, target, str(step.args["table"]), catalog)
         return Footprint((step.args["table"],), (target,), why)
 
     def after(self, step: Step, catalog: Catalog, typing: Typing) -> Catalog:

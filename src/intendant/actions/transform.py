@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intendant.actions.base import Context, Footprint, Staged, TableAction, place, placed
+from intendant.actions.base import Context, Footprint, Staged, TableAction, overwrites, place, placed
 from intendant.catalog import Catalog
 from intendant.operators._compile import Typing, apply, reads_of, sql_text, trace
 from intendant.types import Step
@@ -37,8 +37,7 @@ class Transform(TableAction):
     def footprint(self, step: Step, catalog: Catalog) -> Footprint:
         reads = reads_of(step.args["table"], step.args["operators"], catalog)
         target = self.target(step)
-        foreign = catalog.has(target) and target not in reads
-        why = f"it overwrites the table {target!r}, which it doesn't read" if foreign else ""
+        why = "" if target in reads else overwrites(step, target, str(step.args["table"]), catalog)
         return Footprint(reads, (target,), why)
 
     def after(self, step: Step, catalog: Catalog, typing: Typing) -> Catalog:

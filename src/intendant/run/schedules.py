@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from intendant.errors import IntendantError
+from intendant.language.plans import looks_like_plan
 from intendant.run.journal import Journal
 from intendant.run.lineage import recipe
 from intendant.types import Json, Result
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from intendant.app import Intendant
 
 __all__ = ["fire_due", "run_forever", "schedules"]
+
+MAKING = ("check", "ingest", "provision", "transform")
+"""Verbs that make tables."""
 
 
 def schedules(journal: Journal, now: datetime | None = None) -> list[dict[str, Json]]:
@@ -77,7 +81,10 @@ def fire_due(app: Intendant, now: datetime) -> list[Result]:
 
 
 def fire(app: Intendant, schedule: dict[str, Json], run_id: str) -> Result:
-    """Runs one schedule's plan. A person approved it by setting the schedule, for just these steps."""
+    """Runs one schedule's plan.
+
+    Who set the schedule of a table approved that the steps that make it run again; a pipeline's other steps still wait.
+    """
     try:
         if schedule["kind"] == "pipeline":
             result = app.run(schedule["target"], by="schedule", run_id=run_id)
