@@ -21,7 +21,7 @@ from intendant.actions.base import Context, Effect, Staged, TableAction
 from intendant.agents import deciders
 from intendant.catalog import Catalog
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import Damaged, IntendantError, SourceOverloaded
+from intendant.errors import Damaged, IntendantError, SourceError, SourceOverloaded
 from intendant.lake import Lake, Stage
 from intendant.language import parse, print_step
 from intendant.run import faults
@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop", "Watcher"]
 
+SOURCE_ATTEMPTS = 2
+"""Whole reads of a source in one phase: it tries each request again by itself."""
+MEND = "Nothing of this run is kept. Mend what is named, and run it again."
+MENDS = {
+    "source_unreachable": "Nothing was changed. Run it again when the source answers.",
+    "source_damaged": "Nothing was changed. Run it again; if it stays so, ask who keeps the source.",
+}
 Facts = dict[str, Json]
 Recorder = Callable[[str, Callable[[], Facts]], Facts]
 """Does a phase once: what was recorded under its name before a crash is not done again."""
@@ -148,7 +155,7 @@ class Part:
                 faults.boundary(f"after:{name}")
                 return out
             except IntendantError as e:
-                if not e.retry or attempt == attempts:
+                if not e.retry or attempt == (min(attempts, SOURCE_ATTEMPTS) if isinstance(e, SourceError) else attempts):
                     return self.failed(name, e.as_dict())
                 self.retry(name, attempt, e)
             except Exception as e:
@@ -168,6 +175,8 @@ class Part:
         raise AssertionError("unreachable")
 
     def failed(self, name: str, error: dict[str, str]) -> Facts:
+        """An error as the step's last fact; one that came without a mend gets its code's."""
+        error = {**error, "hint": error["hint"] or MENDS.get(error["code"], MEND)}
         self.journal.append(self.run_id, f"{name}.failed", "step.failed", {"phase": name, "error": error})
         return {"error": error}
 

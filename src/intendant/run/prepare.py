@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from intendant.actions import actions
@@ -9,7 +10,9 @@ from intendant.actions.base import Footprint, TableAction
 from intendant.catalog import Catalog
 from intendant.errors import IntendantError, UnknownName
 from intendant.language import print_plan, print_step
+from intendant.language.lexer import lex
 from intendant.language.lexer import place as place_in
+from intendant.language.plans import looks_like_plan, sentences
 from intendant.operators._compile import Typing
 from intendant.run.knowledge import Knowledge
 from intendant.types import Json, Plan, Step
@@ -40,11 +43,11 @@ def prepare(
     catalog = _learned(plan, catalog, knowledge)
     steps, shown, preview, why = [], [], [], []
     made: set[str] = set()
-    for step in plan.steps:
+    for i, step in enumerate(plan.steps):
         try:
             step, footprint = _resolved(step, catalog, knowledge, typing)
         except IntendantError as e:
-            raise _placed(e, text) from None
+            raise _placed(e, text, i) from None
         action = actions()[step.verb]
         if footprint.needs_approval and not set(footprint.writes) & made:
             why.append(footprint.needs_approval)
@@ -107,11 +110,20 @@ def _said(step: Step, catalog: Catalog) -> str:
     return f"`{print_step(step)}`"
 
 
-def _placed(e: IntendantError, text: str) -> IntendantError:
+def _placed(e: IntendantError, text: str, i: int) -> IntendantError:
     """Adds line and column where the unknown name stands in the text itself."""
     name = str(e.facts.get("name", ""))
-    at = text.find(name) if isinstance(e, UnknownName) and name else -1
-    if at >= 0:
-        line, column = place_in(text, at)
+    start, end = _span(text, i)
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text[start:end]) if isinstance(e, UnknownName) and name else None
+    if found:
+        line, column = place_in(text, start + found.start())
         e.where = f"line {line}, column {column}" + (f", in {e.where}" if e.where else "")
     return e
+
+
+def _span(text: str, i: int) -> tuple[int, int]:
+    """Where the plan's step stands in the text; the whole text when it is a sentence."""
+    if looks_like_plan(text) is None:
+        return 0, len(text)
+    tokens = sentences(lex(text), text)[i]
+    return tokens[0].at, tokens[-1].after

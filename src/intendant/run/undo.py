@@ -30,10 +30,13 @@ class Undo:
         for e in events:
             if e.kind == "data.ready":
                 self.stage(e.data["table"], e.key.partition(".")[0])
+        drops = [e.data["table"] for e in reversed(events) if e.kind == "table.dropped"]
+        for table in drops:
+            self.dropped(table)
         for table in touched(events):
             self.versions(table, events)
-        for e in reversed([e for e in events if e.kind == "table.dropped"]):
-            self.dropped(e.data["table"])
+        for table in drops:  # one whose place a table of this run had taken
+            self.dropped(table)
         for e in reversed([e for e in events if e.kind == "schedule.set" and not e.key.startswith("undo.")]):
             self.schedule(e)
 
