@@ -10,6 +10,7 @@ from intendant.checks.split import split_sql
 from intendant.engines.base import text
 from intendant.errors import IntendantError, TypeMismatch
 from intendant.language import print_step
+from intendant.language.to_sql import find_column
 from intendant.operators._compile import Typing
 from intendant.types import Finding, Json, Rule, Snapshot, Stamp, Step
 
@@ -29,7 +30,7 @@ class Check(Effect):
             try:
                 kinds()[rule.type].broken(rule, table.columns)
                 for other in kinds()[rule.type].reads(rule):
-                    catalog.table(other)
+                    find_column(str(rule.ref).rpartition(".")[2], catalog.table(other).columns)
             except IntendantError as e:
                 e.where = e.where or place(step)
                 raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlglot import exp
 
 from intendant.actions.base import Context, Effect, Footprint, place
 from intendant.catalog import Catalog
-from intendant.errors import LanguageError
+from intendant.errors import LanguageError, PathRefused
 from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler
 from intendant.operators._compile import Typing, sql_text
@@ -30,9 +32,14 @@ class Export(Effect):
         table = catalog.table(step.args["table"], place(step))
         if step.get("where"):
             Compiler(table.columns, place(step)).condition(parse_expression(step.args["where"]))
-        if not str(step.args["path"]).lower().endswith(SUFFIXES):
+        path = str(step.args["path"])
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise PathRefused(
+                f"{path!r} leads out of the workspace", where=place(step), hint="Use a path such as 'out/file.parquet'."
+            )
+        if not path.lower().endswith(SUFFIXES):
             raise LanguageError(
-                f"{step.args['path']!r} has no ending that says its format",
+                f"{path!r} has no ending that says its format",
                 where=place(step),
                 hint=f"Use one of {', '.join(SUFFIXES)}.",
             )
