@@ -92,7 +92,7 @@ def troubles(result: Facts) -> list[str]:
     out = []
     for question in result.get("questions") or ():
         out.append(str(question["text"]))
-        out += [f"  – {choice['label']}" for choice in question["choices"][:MOST_CHOICES]]
+        out += [f"  – {'; '.join(str(choice['label']).splitlines())}" for choice in question["choices"][:MOST_CHOICES]]
     if result.get("reason"):
         out.append(str(result["reason"]))
     error = result.get("error")

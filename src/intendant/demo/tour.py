@@ -36,10 +36,13 @@ ORDERS = (
 )
 SLOW = "Find out why the daily revenue query is slow and fix it."
 READINGS = (
-    "Pull all readings from telemetry into a staging table.",
-    "Check staging.readings: temperature must be between -40 and 60, humidity not missing; quarantine bad rows.",
-    "Show the average temperature and the minimum battery per device_id in staging.readings.",
+    ("Load all readings from telemetry into a staging table.", "ingest telemetry.readings into staging.readings"),
+    ("Check that temperature in staging.readings is between -40 and 60 and quarantine the bad rows.",
+     "check staging.readings for temperature between -40 and 60 on failure quarantine"),
+    ("Show the average temperature per device_id in staging.readings.",
+     "query staging.readings group by device_id: avg temperature"),
 )
+"""Sentences, and the same in the intent language, for when the planner would rather ask."""
 FILE = '''{mark}
 
 [sources.sales_api]
@@ -84,15 +87,24 @@ class Tour:
 
     def __init__(self, app: Intendant, out: Console) -> None:
         self.app, self.out = app, out
-        self.said, self.failed = 0, list[str]()
+        self.said = self.again = 0
+        self.failed: list[str] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, otherwise: str = "") -> None:
+        """Says a sentence; one that the planner asks about is said again in the intent language, where it is given."""
+        self.said += 1
+        status = self.told(text)
+        if status in ("needs_answer", "refused") and otherwise:
+            self.out.print("  [dim]The planner would rather ask, so it is said in the intent language:[/]")
+            status, self.again = self.told(otherwise), self.again + 1
+        if status != "succeeded":
+            self.failed.append(text)
+
+    def told(self, text: str) -> str:
         started = time.perf_counter()
         result = self.app.do(text, approve=True, by="demo").as_dict()
         report.sentence(self.out, text, result, time.perf_counter() - started)
-        self.said += 1
-        if result["status"] != "succeeded":
-            self.failed.append(text)
+        return str(result["status"])
 
     def ask(self, sql: str) -> list[list[Json]]:
         rows: list[list[Json]] = self.app.sql(sql)["rows"]
@@ -137,7 +149,8 @@ def tour(folder: Path, out: Console) -> bool:
                       f"{len(app.events()):,} facts are in the journal.[/]")
     report.closing(out, next_steps(folder))
     seconds = time.perf_counter() - started
-    out.print(f"[bold]{trip.said - len(trip.failed)} of {trip.said} sentences did their job[/] in {seconds:.1f} s.")
+    again = f", {trip.again} of them said again in the intent language" if trip.again else ""
+    out.print(f"[bold]{trip.said - len(trip.failed)} of {trip.said} sentences did their job[/]{again}, in {seconds:.1f} s.")
     if out.record:
         out.save_html(str(folder / "report.html"))
     return not trip.failed
@@ -205,8 +218,8 @@ def slow_query(trip: Tour, folder: Path) -> None:
 
 def readings(trip: Tour) -> None:
     report.title(trip.out, "A stream of IoT readings")
-    for text in READINGS:
-        trip.say(text)
+    for text, otherwise in READINGS:
+        trip.say(text, otherwise)
     trip.quarantined("staging.readings")
 
 
