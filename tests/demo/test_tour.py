@@ -13,7 +13,6 @@ from intendant.app import Intendant
 from intendant.demo import run
 from intendant.errors import UsageError
 
-
 pytestmark = pytest.mark.timeout(300)
 
 
