@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -45,15 +45,25 @@ class Checked:
     error: str = ""
     unused: tuple[str, ...] = ()
     """Pieces of the sentence, by their words, that the plan leaves out."""
+    unnamed: tuple[str, ...] = ()
+    """Names that were said in full and that the plan doesn't speak of."""
     guessed: tuple[str, ...] = ()
     """Values in the plan that no data has shown."""
+
+    @property
+    def rank(self) -> float:
+        """The log-probability, less for what the sentence said and the plan leaves out, and for a plan that can't be."""
+        if self.short:
+            return self.logprob
+        return self.logprob - 1.5 * len(self.unused) - 0.5 * len(self.unnamed) - (2.0 if self.error and not self.slot else 0.0)
 
 
 def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -> Checked:
     """The proposal decoded, resolved step by step against the catalog, and compared with what was said."""
     if text == "refuse" or text.startswith("ask "):
         return Checked(text, logprob, short=text)
-    unused, guessed = leftover(text, grounding), tuple(c for c in ids_of(text) if c in grounding.guesses)
+    found = Checked(text, logprob, unused=leftover(text, grounding), unnamed=unnamed(text, grounding),
+                    guessed=tuple(c for c in ids_of(text) if c in grounding.guesses))
     try:
         plan = decode(text, grounding)
         if len(set(plan.steps)) < len(plan.steps):
@@ -61,10 +71,10 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
         unsaid(plan, grounding.sentence)
         resolve(plan, grounding.catalog, describe)
     except Undecided as e:
-        return Checked(text, logprob, slot=e.slot, choices=e.choices, error=str(e), unused=unused, guessed=guessed)
+        return replace(found, slot=e.slot, choices=e.choices, error=str(e))
     except IntendantError as e:
-        return Checked(text, logprob, error=str(e), unused=unused, guessed=guessed)
-    return Checked(text, logprob, plan=plan, unused=unused, guessed=guessed)
+        return replace(found, error=str(e))
+    return replace(found, plan=plan)
 
 
 def ids_of(text: str) -> list[str]:
@@ -75,6 +85,12 @@ def leftover(text: str, g: Grounding) -> tuple[str, ...]:
     """Literals of the sentence that the plan uses in none of their readings."""
     used = set(ids_of(text))
     return tuple(g.candidates[ids[0]].said for ids in g.literals if not used & set(ids) and not LIGHT.fullmatch(g.candidates[ids[0]].said))
+
+
+def unnamed(text: str, g: Grounding) -> tuple[str, ...]:
+    """Names said in full of which the plan uses none of the readings."""
+    used = set(ids_of(text))
+    return tuple(g.candidates[ids[0]].said for ids in g.said if not used & set(ids))
 
 
 def unsaid(plan: Plan, sentence: str) -> None:

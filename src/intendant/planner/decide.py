@@ -44,7 +44,7 @@ def confidence(best: Checked, others: Sequence[Checked]) -> float:
     rivals = sum(math.exp(o.logprob) for o in others if o is not best and not (o.error and not o.slot) and not same(o, best))
     own = math.exp(best.logprob)
     out = own ** 0.5 * (own / (own + rivals)) ** 0.5 if own + rivals > 0 else 0.0
-    return round(out * 0.7 ** len(best.unused) * 0.93 ** len(best.guessed), 3)
+    return round(out * 0.7 ** len(best.unused) * 0.9 ** len(best.unnamed) * 0.93 ** len(best.guessed), 3)
 
 
 def same(a: Checked, b: Checked) -> bool:

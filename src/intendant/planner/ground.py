@@ -60,6 +60,8 @@ class Grounding:
     its: tuple[str, ...] = ()
     literals: tuple[tuple[str, ...], ...] = ()
     """Of every literal of the sentence the ids it may stand for."""
+    said: tuple[tuple[str, ...], ...] = ()
+    """Of every name that was said in full the ids it may stand for."""
     guesses: frozenset[str] = frozenset()
     """Ids of values that the data has not shown us."""
 
@@ -246,6 +248,7 @@ def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: 
     out: list[str] = []
     guessed: set[str] = set()
     literal_ids: list[tuple[str, ...]] = []
+    said: list[tuple[str, ...]] = []
     ends: dict[int, list[Mark]] = {}
     for m in marks:
         last = max((i for i, w in enumerate(words) if m.at <= w.at < m.end), default=None)
@@ -271,10 +274,12 @@ def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: 
                 guessed |= {o for o in own if build.candidates[o].said == text[m.at:m.end]}
             if m.at in literal_at and own:
                 literal_ids.append(tuple(own))
+            elif m.drop and own and not m.guess and own[0][0] != "I":
+                said.append(tuple(own))
             ids += [o for o in own if o not in ids]
         out += ids
     its = rank_tables(index.catalog, build.candidates.values(), focus)
-    return Grounding(text, index.catalog, build.candidates, " ".join([*context, "|", *out]), its, tuple(literal_ids),
+    return Grounding(text, index.catalog, build.candidates, " ".join([*context, "|", *out]), its, tuple(literal_ids), tuple(dict.fromkeys(said)),
                      frozenset(guessed))
 
 

@@ -22,7 +22,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"\b(?:drop|delete|erase|wipe|destroy|remove|truncate|purge|nuke)\b (?:\w+ ){0,2}(?:everything|all (?:the )?(?:tables|data|databases|backups)"
      r"|every table|whole (?:lake|database|warehouse|workspace)|entire (?:lake|database|warehouse|workspace))\b", HARM),
     (r";\s*(?:drop|delete|truncate|update|insert|alter)\b|\bunion select\b|--\s*$|\bor 1 ?= ?1\b", CODE),
-    (r"^\s*(?:select\b.+\bfrom\b|insert into|update \w+ set|delete from \w+ where|create table|alter table|drop table if)", CODE),
+    (r"^\s*(?:select\b[^a-z]*[*(,].*\bfrom\b|select [\w.]+ ?,.+\bfrom\b|insert into|update \w+ set|delete from \w+ where|create table|alter table|drop table if)", CODE),
 )
 COMPILED = tuple((re.compile(p, re.I | re.S), why) for p, why in REASONS)
 

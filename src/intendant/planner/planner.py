@@ -22,7 +22,7 @@ from intendant.types import Choice, Proposal
 __all__ = ["Planner"]
 
 MAX_CHARS = 2_000
-DRAWS = 5
+DRAWS = 8
 Values = Callable[[str, str], list[str]]
 
 
@@ -72,7 +72,7 @@ class Planner:
     def checked(self, g: Grounding, *, free: bool, k: int = DRAWS) -> list[Checked]:
         """The model's proposals, checked, best first."""
         texts = self.proposer.propose(g.prompt, decoding_grammar(g, free=free), k)
-        return [check(text, logprob, g, self.describe) for text, logprob in texts]
+        return sorted((check(text, logprob, g, self.describe) for text, logprob in texts), key=lambda c: -c.rank)
 
     def index(self, catalog: Catalog, values: Values | None) -> Index:
         """The names of a catalog, kept for the next sentence."""
@@ -109,7 +109,7 @@ class Planner:
         out: dict[str, Choice] = {}
         names = [t for t in g.its if not t.startswith("quarantine.")][:4] if slot == "table" else []
         for name in names:
-            narrowed = Grounding(g.sentence, g.catalog, g.candidates, g.prompt, (name,), g.literals, g.guesses)
+            narrowed = Grounding(g.sentence, g.catalog, g.candidates, g.prompt, (name,), g.literals, g.said, g.guesses)
             for c in self.checked(narrowed, free=False, k=1):
                 if c.plan is not None:
                     text = print_plan(c.plan)
