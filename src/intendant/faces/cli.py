@@ -359,6 +359,8 @@ def main() -> None:
             from intendant.faces.terminal import show_error
 
             show_error(e.as_dict())
+    except typer.Exit as e:
+        code = e.exit_code
     except typer.Abort:
         code = 130
     except KeyboardInterrupt:
@@ -372,16 +374,9 @@ def main() -> None:
 
 def _usage(e: Exception) -> int:
     """Wrong words on the command line end with status 2; anything else is ours, and is shown whole."""
-    import click
-
-    if isinstance(e, click.exceptions.Exit):
-        return int(e.exit_code)
-    if isinstance(e, click.ClickException) or type(e).__module__.startswith(("click", "typer")):
-        show = getattr(e, "show", None)
-        if show is not None:
-            show()
-        else:
-            print(e, file=sys.stderr)
+    show = getattr(e, "show", None)
+    if show is not None and hasattr(e, "exit_code"):
+        show()
         return 2
     if isinstance(e, BrokenPipeError):
         return 0

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from intendant.errors import IntendantError
-from intendant.language.plans import looks_like_plan
 from intendant.run.journal import Journal
 from intendant.run.lineage import recipe
 from intendant.types import Json, Result

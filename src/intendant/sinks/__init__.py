@@ -1,1 +1,1 @@
-""
+"""Where rows go that leave the lake: files and databases."""
