@@ -30,14 +30,14 @@ Reject = Callable[[str, str], None]
 """Told of a row that was set aside: reason, raw text."""
 
 MOST_POISON = 0.10
-FILE_BYTES = 2 << 20
+FILE_BYTES = 4 << 20
 SUSPECTS = (b"NaN", b"Infinity", b"\\u0000")
 SHAPE = (f"format='array', maximum_object_size=268435456, maximum_depth={DEEPEST}, map_inference_threshold=-1, "
          "records=true, sample_size=-1, dateformat='no %d', timestampformat='no %d'")
 """No text is taken for a moment: the engine would drop its offset, and read 01-02-2024 as it likes."""
 DETECT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=2147483647)"
-STRICT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=1)"
-"""Types come from the first file alone; a key that it lacks, and one that comes twice, is an error."""
+STRICT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=1)".replace("268435456", "16777216")
+"""Types come from the first file alone; a key that it lacks, one that comes twice and a huge row are errors."""
 TYPE = re.compile(r'"(?:[^"]|"")*"|\b(?:UUID|TIME|JSON|DATE|TIMESTAMP(?:_\w+)?|(?:TIME|TIMESTAMP) WITH TIME ZONE)\b'
                   r"(?=[,)\[]|$)")
 LONG = r"(^|[\[{:,])\s*-?[0-9]{16,}\s*($|[\]},])"
