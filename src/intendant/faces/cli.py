@@ -348,42 +348,62 @@ def _object(text: str, where: str) -> Mapping[str, Json]:
 
 def main() -> None:
     """The entry point. Errors are one object (JSON) or three lines (what, where, mend); never a traceback."""
-    as_json = "--json" in sys.argv
+    words = ordered(sys.argv[1:])
+    as_json = "--json" in words
     try:
-        code = app(standalone_mode=False) or 0
-    except IntendantError as e:
-        code = 2 if isinstance(e, UsageError) else 1
-        if as_json:
-            print(json.dumps({"status": "failed", "error": e.as_dict()}, ensure_ascii=False))
-        else:
-            from intendant.faces.terminal import show_error
-
-            show_error(e.as_dict())
-    except typer.Exit as e:
-        code = e.exit_code
-    except typer.Abort:
+        code = app(args=words, standalone_mode=False) or 0
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except KeyboardInterrupt:
-        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except Exception as e:
-        code = _usage(e)
+        code = told(e, as_json)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 0)  # threads of the run engine would hold the exit for a second
 
 
-def _usage(e: Exception) -> int:
-    """Wrong words on the command line end with status 2; anything else is ours, and is shown whole."""
-    show = getattr(e, "show", None)
-    if show is not None and hasattr(e, "exit_code"):
-        show()
-        return 2
-    if isinstance(e, BrokenPipeError):
-        return 0
-    import traceback
+def ordered(words: list[str]) -> list[str]:
+    """`--workspace DIR` and `--json` may stand before the command as well as after it."""
+    before: list[str] = []
+    rest = list(words)
+    while rest and (rest[0] in ("--workspace", "-w", "--json") or rest[0].startswith("--workspace=")):
+        n = 2 if rest[0] in ("--workspace", "-w") else 1
+        before, rest = before + rest[:n], rest[n:]
+    return [rest[0], *before, *rest[1:]] if rest else before
 
-    traceback.print_exception(e)
-    return 1
+
+def told(e: Exception, as_json: bool) -> int:
+    """Says an error and gives the exit status: 2 for wrong words on the command line, 1 for anything else."""
+    if type(e).__name__ == "Exit":
+        return int(getattr(e, "exit_code", 0))
+    wording = getattr(e, "format_message", None)
+    if wording is not None:
+        error: IntendantError = UsageError(wording().rstrip("."), hint="`intendant --help` shows the commands.")
+    elif isinstance(e, IntendantError):
+        error = e
+    else:
+        error = Internal(f"{type(e).__name__}: {e}"[:500], hint="This is a fault of ours. INTENDANT_DEBUG=1 shows where.")
+        if os.environ.get("INTENDANT_DEBUG"):
+            import traceback
+
+            traceback.print_exception(e)
+    if as_json:
+        print(json.dumps({"status": "failed", "error": error.as_dict()}, ensure_ascii=False))
+    elif wording is not None and hasattr(e, "show"):
+        e.show()
+    else:
+        from intendant.faces.terminal import show_error
+
+        show_error(error.as_dict())
+    return 2 if isinstance(error, UsageError) else 1
+
+
+class Internal(IntendantError):
+    """A fault of ours, not of what was asked for."""
+
+    code = "internal"
 
 
 if __name__ == "__main__":

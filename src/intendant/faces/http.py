@@ -110,14 +110,21 @@ def handler(app: Intendant, token: str) -> type[BaseHTTPRequestHandler]:
         def answer(self, method: str) -> None:
             try:
                 status, value = self.routed(method)
-            except IntendantError as e:
+            except Exception as e:
+                if not isinstance(e, IntendantError):
+                    e = IntendantError(f"{type(e).__name__}: {e}"[:500], hint="This is a fault of ours.")
+                    e.code = "internal"  # type: ignore[misc]
                 status = 404 if isinstance(e, UnknownName) else 403 if isinstance(e, PolicyError) else 400
                 value = {"error": e.as_dict()}
             self.reply(status, value)
 
         def routed(self, method: str) -> tuple[int, Json]:
             path = urlsplit(self.path).path
-            if self.headers.get("Origin") and urlsplit(self.headers["Origin"]).netloc != self.headers.get("Host"):
+            host = self.headers.get("Host", "")
+            origin = self.headers.get("Origin")
+            # A name that was bound to this machine's address by another site's DNS is that other site, too.
+            rebound = not token and urlsplit(f"//{host}").hostname not in LOCAL
+            if rebound or (origin and urlsplit(origin).netloc != host):
                 return 403, {
                     "error": {
                         "code": "policy",
@@ -129,7 +136,7 @@ def handler(app: Intendant, token: str) -> type[BaseHTTPRequestHandler]:
             if (
                 token
                 and path != "/health"
-                and not hmac.compare_digest(self.headers.get("Authorization", ""), f"Bearer {token}")
+                and not hmac.compare_digest(self.headers.get("Authorization", "").encode(), f"Bearer {token}".encode())
             ):
                 return 401, {
                     "error": {
@@ -168,6 +175,9 @@ def handler(app: Intendant, token: str) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", "application/json; charset=utf-8")
             self.send_header("Content-Length", str(len(data)))
             self.send_header("X-Content-Type-Options", "nosniff")
+            if status >= 400:  # a refused request's body may still be unread: it must not be taken for the next request
+                self.send_header("Connection", "close")
+                self.close_connection = True
             self.end_headers()
             self.wfile.write(data)
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
 from intendant.engines.base import quoted, text
 from intendant.errors import EngineError, SourceDamaged, TypeMismatch, UnknownName, UsageError, did_you_mean
 from intendant.types import Json, Stamp
@@ -107,8 +110,9 @@ def check_types(app: Intendant, path: Path, types: Mapping[str, str]) -> None:
         if column not in found:
             raise UnknownName(f"{path.name!r} has no column {column!r}", hint=did_you_mean(column, found, "column"))
         try:
-            app.engine.types(f"SELECT NULL::{kind} AS {quoted(column)}", {})
-        except EngineError:
+            known = exp.DataType.build(str(kind), dialect="duckdb").sql("duckdb")  # one type and nothing else
+            app.engine.types(f"SELECT NULL::{known} AS {quoted(column)}", {})
+        except (EngineError, ParseError):
             raise TypeMismatch(
                 f"{kind!r} is no SQL type (column {column!r})", hint="E.g. BIGINT, DOUBLE, VARCHAR, TIMESTAMP."
             ) from None
