@@ -42,7 +42,9 @@ def test_a_file_that_is_no_model_is_said_so(tmp_path: Path) -> None:
 
 def test_an_answer_without_an_end_is_an_error() -> None:
     with pytest.raises(ModelError, match="no end"):
-        runtime(EMBEDDED).complete(embedded_words(EMBEDDED).prompt(PROMPT), grammar='root ::= " T1 T1 T1 T1 T1"', most=3)
+        runtime(EMBEDDED).complete(
+            embedded_words(EMBEDDED).prompt(PROMPT), grammar='root ::= " T1 T1 T1 T1 T1"', most=3
+        )
 
 
 def test_moved_ids_move_back() -> None:

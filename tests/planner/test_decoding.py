@@ -16,8 +16,14 @@ from intendant.planner.encode import encode
 from intendant.planner.ids import ID, Undecided
 
 TEXTS = (
-    ("shop", "pull the latest 100 orders, keep price over 5 and status paid, export to out/x.csv every night, call it big_orders"),
-    ("shop", "join orders and customers, archive what is older than 30 days by created_at, at most 50 requests per second"),
+    (
+        "shop",
+        "pull the latest 100 orders, keep price over 5 and status paid, export to out/x.csv every night, call it big_orders",
+    ),
+    (
+        "shop",
+        "join orders and customers, archive what is older than 30 days by created_at, at most 50 requests per second",
+    ),
     ("saved", "why is daily_revenue slow; restore orders to version 3; every email is a valid email"),
     ("empty", "hello"),
 )
@@ -98,7 +104,7 @@ def test_every_string_of_the_grammar_is_a_plan_or_leaves_something_open(catalog:
 def test_a_verb_that_lacks_what_it_needs_is_not_offered() -> None:
     grammar = decoding_grammar(grounded("shop", "do something with orders"))
     assert "archive" in grammar
-    assert "export" not in grammar and "retain" in grammar and "optimize\" \" query" not in grammar
+    assert "export" not in grammar and "retain" in grammar and 'optimize" " query' not in grammar
 
 
 def test_without_the_free_choice_there_is_neither_asking_nor_refusing() -> None:
@@ -114,13 +120,33 @@ def test_every_word_of_the_grammar_is_a_word_of_plans() -> None:
 
 
 PLANS = (
-    ("shop", "keep paid orders and add net as price minus quantity", "transform orders\n  filter status = 'paid'\n  derive net = price - quantity"),
+    (
+        "shop",
+        "keep paid orders and add net as price minus quantity",
+        "transform orders\n  filter status = 'paid'\n  derive net = price - quantity",
+    ),
     ("empty", "latest 50 from the sales api, then check it", "ingest sales_api.orders latest 50\ncheck staging.orders"),
-    ("shop", "sum of price per customer, top 5, show it", "query orders group by customer_id: sum price top 5 by sum_price"),
+    (
+        "shop",
+        "sum of price per customer, top 5, show it",
+        "query orders group by customer_id: sum price top 5 by sum_price",
+    ),
     ("shop", "archive orders older than 90 days", "archive orders older than 90 days by created_at"),
-    ("shop", "join orders with customers into both_of_them", "transform orders join customers on customer_id into both_of_them"),
-    ("shop", "orders by month of created_at: number of them", "query orders derive \"month\" = start_of('month', created_at) group by \"month\": count"),
-    ("shop", "orders of January 2024", "query orders filter created_at >= date '2024-01-01' and created_at < date '2024-02-01'"),
+    (
+        "shop",
+        "join orders with customers into both_of_them",
+        "transform orders join customers on customer_id into both_of_them",
+    ),
+    (
+        "shop",
+        "orders by month of created_at: number of them",
+        'query orders derive "month" = start_of(\'month\', created_at) group by "month": count',
+    ),
+    (
+        "shop",
+        "orders of January 2024",
+        "query orders filter created_at >= date '2024-01-01' and created_at < date '2024-02-01'",
+    ),
 )
 
 

@@ -20,14 +20,54 @@ __all__ = ["Checked", "Describe", "check"]
 
 Describe = Callable[[exp.Expression, Catalog], tuple[Column, ...]]
 DESTRUCTIVE = {
-    "drop": ("drop", "delete", "remove", "discard", "trash", "destroy", "get rid", "throw away", "throw out", "bin", "don't need", "kill",
-             "no longer need", "not need", "away", "off", "erase", "wipe", "dump", "clear", "out", "obsolete", "retire", "purge"),
-    "archive": ("archive", "archiv", "cold", "move", "old", "retire", "stash", "away", "arch", "freeze", "offload", "park", "store"),
+    "drop": (
+        "drop",
+        "delete",
+        "remove",
+        "discard",
+        "trash",
+        "destroy",
+        "get rid",
+        "throw away",
+        "throw out",
+        "bin",
+        "don't need",
+        "kill",
+        "no longer need",
+        "not need",
+        "away",
+        "off",
+        "erase",
+        "wipe",
+        "dump",
+        "clear",
+        "out",
+        "obsolete",
+        "retire",
+        "purge",
+    ),
+    "archive": (
+        "archive",
+        "archiv",
+        "cold",
+        "move",
+        "old",
+        "retire",
+        "stash",
+        "away",
+        "arch",
+        "freeze",
+        "offload",
+        "park",
+        "store",
+    ),
 }
 """What a sentence must say, one of it, for a verb that takes data away."""
 
-LIGHT = re.compile(r"(?i)daily|weekly|monthly|hourly|(?:per|each|every|a|an|one|all) \w+|non-?negative|negative|positive|(?:above|below) zero"
-                   r"|not negative|never negative|today|midnight|weekends?|weekdays?|0|1|2|two")
+LIGHT = re.compile(
+    r"(?i)daily|weekly|monthly|hourly|(?:per|each|every|a|an|one|all) \w+|non-?negative|negative|positive|(?:above|below) zero"
+    r"|not negative|never negative|today|midnight|weekends?|weekdays?|0|1|2|two"
+)
 """Literals that a plan may leave out: adjectives of a noun ("daily revenue"), turns of speech."""
 
 
@@ -55,15 +95,25 @@ class Checked:
         """The log-probability, less for what the sentence said and the plan leaves out, and for a plan that can't be."""
         if self.short:
             return self.logprob
-        return self.logprob - 1.5 * len(self.unused) - 0.5 * len(self.unnamed) - (2.0 if self.error and not self.slot else 0.0)
+        return (
+            self.logprob
+            - 1.5 * len(self.unused)
+            - 0.5 * len(self.unnamed)
+            - (2.0 if self.error and not self.slot else 0.0)
+        )
 
 
 def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -> Checked:
     """The proposal decoded, resolved step by step against the catalog, and compared with what was said."""
     if text == "refuse" or text.startswith("ask "):
         return Checked(text, logprob, short=text)
-    found = Checked(text, logprob, unused=leftover(text, grounding), unnamed=unnamed(text, grounding),
-                    guessed=tuple(c for c in ids_of(text) if c in grounding.guesses))
+    found = Checked(
+        text,
+        logprob,
+        unused=leftover(text, grounding),
+        unnamed=unnamed(text, grounding),
+        guessed=tuple(c for c in ids_of(text) if c in grounding.guesses),
+    )
     try:
         plan = decode(text, grounding)
         if len(set(plan.steps)) < len(plan.steps):
@@ -84,7 +134,11 @@ def ids_of(text: str) -> list[str]:
 def leftover(text: str, g: Grounding) -> tuple[str, ...]:
     """Literals of the sentence that the plan uses in none of their readings."""
     used = set(ids_of(text))
-    return tuple(g.candidates[ids[0]].said for ids in g.literals if not used & set(ids) and not LIGHT.fullmatch(g.candidates[ids[0]].said))
+    return tuple(
+        g.candidates[ids[0]].said
+        for ids in g.literals
+        if not used & set(ids) and not LIGHT.fullmatch(g.candidates[ids[0]].said)
+    )
 
 
 def unnamed(text: str, g: Grounding) -> tuple[str, ...]:

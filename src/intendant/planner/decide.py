@@ -41,9 +41,11 @@ def confidence(best: Checked, others: Sequence[Checked]) -> float:
 
     The share is the best plan's probability, half of it relative to the rivals that came out otherwise.
     """
-    rivals = sum(math.exp(o.logprob) for o in others if o is not best and not (o.error and not o.slot) and not same(o, best))
+    rivals = sum(
+        math.exp(o.logprob) for o in others if o is not best and not (o.error and not o.slot) and not same(o, best)
+    )
     own = math.exp(best.logprob)
-    out = own ** 0.5 * (own / (own + rivals)) ** 0.5 if own + rivals > 0 else 0.0
+    out = own**0.5 * (own / (own + rivals)) ** 0.5 if own + rivals > 0 else 0.0
     return round(out * 0.7 ** len(best.unused) * 0.9 ** len(best.unnamed) * 0.93 ** len(best.guessed), 3)
 
 
@@ -51,10 +53,15 @@ def same(a: Checked, b: Checked) -> bool:
     return a.plan is not None and b.plan is not None and print_plan(a.plan) == print_plan(b.plan)
 
 
-def decide(found: Sequence[Checked], grounding: Grounding, limits: Thresholds, choices: Callable[[str], tuple[Choice, ...]]) -> Proposal:
+def decide(
+    found: Sequence[Checked], grounding: Grounding, limits: Thresholds, choices: Callable[[str], tuple[Choice, ...]]
+) -> Proposal:
     """The proposal for what was checked, best first. `choices(slot)` makes plans to choose from for a question."""
-    trace: dict[str, Json] = {"prompt": grounding.prompt, "proposals": [[c.text, round(c.logprob, 3), c.error or c.short or "ok"] for c in found],
-             "candidates": {c.id: c.text for c in grounding.candidates.values()}}
+    trace: dict[str, Json] = {
+        "prompt": grounding.prompt,
+        "proposals": [[c.text, round(c.logprob, 3), c.error or c.short or "ok"] for c in found],
+        "candidates": {c.id: c.text for c in grounding.candidates.values()},
+    }
     if not found:
         return Proposal("ask", question=Question(QUESTIONS["other"], "other"), trace=trace)
     top = found[0]
@@ -91,4 +98,6 @@ def distinct(found: Sequence[Checked]) -> list[Checked]:
 
 
 def ask(slot: str, choices: tuple[Choice, ...], score: float, reason: str, trace: Mapping[str, Json]) -> Proposal:
-    return Proposal("ask", confidence=score, question=Question(QUESTIONS[slot], slot, choices), reason=reason, trace=trace)
+    return Proposal(
+        "ask", confidence=score, question=Question(QUESTIONS[slot], slot, choices), reason=reason, trace=trace
+    )

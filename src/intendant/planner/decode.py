@@ -20,7 +20,9 @@ from intendant.types import Column, Plan, Step, split_table
 
 __all__ = ["decode"]
 
-ASIDE = frozenset("old former legacy backup bak tmp temporary test archive archived copy previous history deleted".split())
+ASIDE = frozenset(
+    "old former legacy backup bak tmp temporary test archive archived copy previous history deleted".split()
+)
 """Words of tables that stand beside the real one; they must be named to be meant."""
 
 
@@ -97,7 +99,9 @@ class Decoder:
         tables = self.state.catalog.tables
         name = grammar().kinds.name
         named = {c.text for c in used if c.family == "T"}
-        others = {name(c.name) for t in named for c in tables[parse_table(t)].columns} if "join" in self.tokens else set()
+        others = (
+            {name(c.name) for t in named for c in tables[parse_table(t)].columns} if "join" in self.tokens else set()
+        )
         scored = []
         for t in self.g.its:
             own = {name(c.name) for c in tables[t].columns}
@@ -112,7 +116,11 @@ class Decoder:
         if len(winners) > 1:
             winners = [t for t in winners if not set(name_parts(t)) & ASIDE] or winners
         if len(winners) > 1:
-            owners = [t for t in winners if name(key_of(tables[t].columns, t, declared(self.state.catalog, t)[0]) or "") in names]
+            owners = [
+                t
+                for t in winners
+                if name(key_of(tables[t].columns, t, declared(self.state.catalog, t)[0]) or "") in names
+            ]
             winners = owners if len(owners) == 1 else winners
         if len(winners) > 1 and len({split_table(t)[1] for t in winners}) > 1:
             raise Undecided("table", "several tables fit", winners)
@@ -140,14 +148,17 @@ class Decoder:
                 return t.columns, t.name, *declared(catalog, t.name)
         return (), "", None, None
 
-    def special(self, token: str, columns: Sequence[Column], place: str, key: str | None, time: str | None,
-                other: str | None) -> str:
+    def special(
+        self, token: str, columns: Sequence[Column], place: str, key: str | None, time: str | None, other: str | None
+    ) -> str:
         if other:
             t = self.state.catalog.table(other)
             columns, place, (key, time) = t.columns, t.name, declared(self.state.catalog, t.name)
         found = key_of(columns, place, key) if token == "KEY" else time_of(columns, time)
         if not found:
-            raise Undecided("column", f"{place or 'it'} has no {'key' if token == 'KEY' else 'time'} column that stands out")
+            raise Undecided(
+                "column", f"{place or 'it'} has no {'key' if token == 'KEY' else 'time'} column that stands out"
+            )
         return grammar().kinds.name(found)
 
     def referenced(self, i: int) -> str | None:
@@ -163,14 +174,40 @@ class Decoder:
         functions = [f.split() for f in AGGREGATES]
         i = 0
         while i < len(self.tokens):
-            here = next((f for f in functions if self.tokens[i:i + len(f)] == f and i and self.tokens[i - 1] in (":", ",", "aggregate")), None)
+            here = next(
+                (
+                    f
+                    for f in functions
+                    if self.tokens[i : i + len(f)] == f and i and self.tokens[i - 1] in (":", ",", "aggregate")
+                ),
+                None,
+            )
             if here is None:
                 i += 1
                 continue
             j = i + len(here)
             depth, body = 0, []
-            while j < len(self.tokens) and (depth or self.tokens[j] not in (",", "as", "sort", "top", "bottom", "filter", "into", "derive",
-                                                                        "rename", "select", "first", "drop", "join", "fill", "cast")):
+            while j < len(self.tokens) and (
+                depth
+                or self.tokens[j]
+                not in (
+                    ",",
+                    "as",
+                    "sort",
+                    "top",
+                    "bottom",
+                    "filter",
+                    "into",
+                    "derive",
+                    "rename",
+                    "select",
+                    "first",
+                    "drop",
+                    "join",
+                    "fill",
+                    "cast",
+                )
+            ):
                 depth += {"(": 1, ")": -1}.get(self.tokens[j], 0)
                 body.append(self.tokens[j])
                 j += 1
@@ -179,13 +216,17 @@ class Decoder:
                 out.append(c.text if c else "missing")
             else:
                 over = " ".join(self.g.candidates[t].text if t in self.g.candidates else t for t in body)
-                out.append(grammar().kinds.name(default_name(" ".join(here), print_expression(parse_expression(over)) if over else "")))
+                out.append(
+                    grammar().kinds.name(
+                        default_name(" ".join(here), print_expression(parse_expression(over)) if over else "")
+                    )
+                )
             i = j
         return out
 
     def invented(self, i: int) -> str:
         """A name for a derived column: what its expression says."""
-        rest = self.tokens[i + 2:i + 6] if self.tokens[i + 1:i + 2] == ["="] else []
+        rest = self.tokens[i + 2 : i + 6] if self.tokens[i + 1 : i + 2] == ["="] else []
         if not rest:
             first = next((j for j, t in enumerate(self.tokens) if t == "NEW"), i)
             return self.invented(first) if first != i else "value"
@@ -204,7 +245,13 @@ class Decoder:
         """The join columns: of the step's table and the one before `on MATCH`."""
         right = self.tokens[i - 2] if i >= 2 else ""
         c = self.g.candidates.get(right)
-        name = parse_table(c.text) if c else self.state.results[int(right[2:] or 1) - 1] if right.startswith("it") and self.state.results else None
+        name = (
+            parse_table(c.text)
+            if c
+            else self.state.results[int(right[2:] or 1) - 1]
+            if right.startswith("it") and self.state.results
+            else None
+        )
         found = match_of(columns, self.state.catalog.table(name).columns, name) if name else None
         if not found:
             raise Undecided("column", "nothing tells on which columns to join")

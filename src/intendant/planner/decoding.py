@@ -73,14 +73,29 @@ class Writer:
         time = self.rule("tcol", self.any_of("WI", "TIME", "NEW"))
         period = f"{either(said(p) for p in PERIODS)} {said('(')} {time} {said(')')}"
         return {
-            "table": table, "target": self.any_of("IT"), "resource": self.any_of("RS"), "column": column,
-            "columns": listed(column), "key": f"(col | {said('(')} {listed(column)} {said(')')})",
-            "name": made, "query": self.any_of("Q"), "pipeline": self.any_of("Y"), "int": number,
-            "path": self.any_of("P"), "text": self.any_of("V"), "expr": "expr", "value": value,
-            "list": f"{said('(')} {listed(value)} {said(')')}", "table_column": f"table {said('.')} col",
-            "type": either(said(t) for t in TYPES), "duration": self.any_of("D"), "when": self.any_of("K"),
-            "rate": self.any_of("H"), "order": listed(f"col ({said('descending')})?"),
-            "renames": listed(f"col {said('to')} made"), "aggregates": listed(one),
+            "table": table,
+            "target": self.any_of("IT"),
+            "resource": self.any_of("RS"),
+            "column": column,
+            "columns": listed(column),
+            "key": f"(col | {said('(')} {listed(column)} {said(')')})",
+            "name": made,
+            "query": self.any_of("Q"),
+            "pipeline": self.any_of("Y"),
+            "int": number,
+            "path": self.any_of("P"),
+            "text": self.any_of("V"),
+            "expr": "expr",
+            "value": value,
+            "list": f"{said('(')} {listed(value)} {said(')')}",
+            "table_column": f"table {said('.')} col",
+            "type": either(said(t) for t in TYPES),
+            "duration": self.any_of("D"),
+            "when": self.any_of("K"),
+            "rate": self.any_of("H"),
+            "order": listed(f"col ({said('descending')})?"),
+            "renames": listed(f"col {said('to')} made"),
+            "aggregates": listed(one),
             "layout": listed(f"(col | {period})"),
             "match": f"({said('MATCH')} | {listed(f'col ({said(chr(61))} col)?', 'and')})",
         }
@@ -88,7 +103,9 @@ class Writer:
     def expressions(self, column: str | None, number: str | None) -> None:
         literal = either([number, self.any_of("VUD")])
         call = f"{either(said(f, '(') for f in FUNCTIONS if f != 'start_of')} sum ({said(',')} sum)* {said(')')}"
-        units = either(said("start_of", "(", f"'{u}'", ",") for u in ("hour", "day", "week", "month", "quarter", "year"))
+        units = either(
+            said("start_of", "(", f"'{u}'", ",") for u in ("hour", "day", "week", "month", "quarter", "year")
+        )
         case = f"{said('case')} ({said('when')} expr {said('then')} sum)+ ({said('else')} sum)? {said('end')}"
         now = either([said("now", "(", ")"), said("today", "(", ")")])
         known = self.any_of("E", "true", "false")
@@ -97,9 +114,11 @@ class Writer:
             "atom": f"(col | {known} | lit | {now} | {said('(')} expr {said(')')} | {call} | {units} sum {said(')')} | {case})",
             "prod": f"atom (({either(map(said, ('*', '/', '%')))}) atom)*",
             "sum": f"prod (({either(map(said, ('+', '-', '||')))}) prod)*",
-            "test": (f"sum ( {either(map(said, COMPARISONS))} sum | {said('is', 'null')} | {said('is', 'not', 'null')}"
-                     f" | {said('in', '(')} lit ({said(',')} lit)* {said(')')} | {said('not', 'in', '(')} lit ({said(',')} lit)* {said(')')}"
-                     f" | {said('between')} sum {said('and')} sum | {either(said(*t) for t in TEXT_TESTS)} lit)?"),
+            "test": (
+                f"sum ( {either(map(said, COMPARISONS))} sum | {said('is', 'null')} | {said('is', 'not', 'null')}"
+                f" | {said('in', '(')} lit ({said(',')} lit)* {said(')')} | {said('not', 'in', '(')} lit ({said(',')} lit)* {said(')')}"
+                f" | {said('between')} sum {said('and')} sum | {either(said(*t) for t in TEXT_TESTS)} lit)?"
+            ),
             "cond": f"({said('not')})? test",
             "expr": f"cond (({either(map(said, ('and', 'or')))}) cond)*",
         }
@@ -122,8 +141,14 @@ class Writer:
     def slot(self, slot: Slot, verb: str) -> str | None:
         if slot.kind in ("operators", "rules"):
             return slot.kind
-        special = {("ingest", "target"): "target", ("transform", "target"): "target", ("provision", "target"): "target",
-                   ("optimize", "query"): "query", ("schedule", "pipeline"): "pipeline", ("export", "path"): "path"}
+        special = {
+            ("ingest", "target"): "target",
+            ("transform", "target"): "target",
+            ("provision", "target"): "target",
+            ("optimize", "query"): "query",
+            ("schedule", "pipeline"): "pipeline",
+            ("export", "path"): "path",
+        }
         return self.slots[special.get((verb, slot.name), slot.kind)]
 
     def forms(self, name: str, forms: dict[str, Form], sep: str) -> None:
@@ -151,9 +176,49 @@ def decoding_grammar(grounding: Grounding, *, free: bool = True) -> str:
 def words_of_plans() -> tuple[str, ...]:
     """Every token a plan in ids can hold, the ids aside."""
     g = grammar()
-    words: set[str] = {"refuse", "ask", "it", "it2", "it3", "KEY", "TIME", "NEW", "A1", "A2", "A3", "A4", "MATCH", ";", "(", ")", ",", ".", ":",
-                       "true", "false", "null", "is", "not", "in", "and", "or", "between", "case", "when", "then", "else", "end",
-                       "now", "today", "start_of", "to", "as", "descending", "refresh", "of"}
+    words: set[str] = {
+        "refuse",
+        "ask",
+        "it",
+        "it2",
+        "it3",
+        "KEY",
+        "TIME",
+        "NEW",
+        "A1",
+        "A2",
+        "A3",
+        "A4",
+        "MATCH",
+        ";",
+        "(",
+        ")",
+        ",",
+        ".",
+        ":",
+        "true",
+        "false",
+        "null",
+        "is",
+        "not",
+        "in",
+        "and",
+        "or",
+        "between",
+        "case",
+        "when",
+        "then",
+        "else",
+        "end",
+        "now",
+        "today",
+        "start_of",
+        "to",
+        "as",
+        "descending",
+        "refresh",
+        "of",
+    }
     words |= {*SLOTS, *COMPARISONS, *CONSTANTS, *FUNCTIONS, *TYPES, *PERIODS, "+", "-", "*", "/", "%", "||", "on", "="}
     words |= {w for t in (*TEXT_TESTS, *(f.split() for f in AGGREGATES)) for w in t}
     words |= {f"'{u}'" for u in ("hour", "day", "week", "month", "quarter", "year")}

@@ -207,7 +207,14 @@ class Encoder:
         return ", ".join(out)
 
     def match(self, value: tuple[tuple[str, str], ...]) -> str:
-        right = next((o.args["table"] for o in self.step.get("operators") or () if o.verb == "join" and o.args["match"] == value), None)
+        right = next(
+            (
+                o.args["table"]
+                for o in self.step.get("operators") or ()
+                if o.verb == "join" and o.args["match"] == value
+            ),
+            None,
+        )
         said = all(("", self.by_name(n))[1] for pair in value for n in pair)
         if right and not said and self.state.catalog.has(right):
             best = match_of(self.relation, self.state.catalog.table(right).columns, right)
@@ -264,16 +271,35 @@ def id_kinds(e: Encoder) -> Mapping[str, Kind]:
         return e.find("P", quoted, "path") if e.step.verb == "export" else e.find("V", quoted, "pattern")
 
     writers: dict[str, Callable[[Any], str]] = {
-        "table": e.table, "resource": e.resource, "column": e.column, "columns": lambda v: ", ".join(map(e.column, v)),
+        "table": e.table,
+        "resource": e.resource,
+        "column": e.column,
+        "columns": lambda v: ", ".join(map(e.column, v)),
         "key": lambda v: e.column(v[0]) if len(v) == 1 else f"({', '.join(map(e.column, v))})",
-        "name": lambda v: e.find("Q", g.kinds.name(v), "query") if e.step.verb == "optimize" else
-        e.find("Y", g.kinds.name(v), "pipeline") if e.step.verb == "schedule" else derived(v),
-        "int": lambda v: e.literal("N", str(v), "number"), "text": path, "expr": e.expression, "value": value,
-        "list": lambda v: f"({', '.join(map(value, v))})", "type": e.type_of,
+        "name": lambda v: (
+            e.find("Q", g.kinds.name(v), "query")
+            if e.step.verb == "optimize"
+            else e.find("Y", g.kinds.name(v), "pipeline")
+            if e.step.verb == "schedule"
+            else derived(v)
+        ),
+        "int": lambda v: e.literal("N", str(v), "number"),
+        "text": path,
+        "expr": e.expression,
+        "value": value,
+        "list": lambda v: f"({', '.join(map(value, v))})",
+        "type": e.type_of,
         "table_column": lambda v: f"{e.table(v[0])}.{other_column(e, v)}",
-        "duration": lambda v: e.find("D", v, "duration"), "when": lambda v: e.find("K", v, "schedule"),
-        "rate": lambda v: e.find("H", v, "rate"), "order": e.order, "renames": e.renames, "aggregates": e.group,
-        "layout": e.layout, "match": e.match, "operators": parts(g.operators, " "), "rules": parts(g.rules, ", "),
+        "duration": lambda v: e.find("D", v, "duration"),
+        "when": lambda v: e.find("K", v, "schedule"),
+        "rate": lambda v: e.find("H", v, "rate"),
+        "order": e.order,
+        "renames": e.renames,
+        "aggregates": e.group,
+        "layout": e.layout,
+        "match": e.match,
+        "operators": parts(g.operators, " "),
+        "rules": parts(g.rules, ", "),
     }
     kinds = {k: Kind(k, g.kinds[k].read, w, "") for k, w in writers.items()}
     return kinds

@@ -18,10 +18,55 @@ __all__ = ["CONCEPTS", "Concept", "key_of", "time_of"]
 PRICE = ("price", "fare", "rate", "fee", "tariff")
 QUANTITY = ("quantity", "seat", "night", "unit", "piece", "copy", "ticket", "hour", "minute", "day", "weight", "volume")
 COST = ("cost", "expense", "purchase")
-START = ("start", "started", "begin", "began", "created", "opened", "ordered", "departed", "dispatched", "admitted",
-         "checkin", "in", "from", "placed", "raised", "hired", "borrowed", "issued", "booked", "pickup", "joined", "onset")
-END = ("end", "ended", "finish", "finished", "closed", "completed", "delivered", "arrived", "discharged", "checkout", "out",
-       "to", "until", "resolved", "cleared", "returned", "dropoff", "stopped", "left", "shipped", "paid", "done", "due")
+START = (
+    "start",
+    "started",
+    "begin",
+    "began",
+    "created",
+    "opened",
+    "ordered",
+    "departed",
+    "dispatched",
+    "admitted",
+    "checkin",
+    "in",
+    "from",
+    "placed",
+    "raised",
+    "hired",
+    "borrowed",
+    "issued",
+    "booked",
+    "pickup",
+    "joined",
+    "onset",
+)
+END = (
+    "end",
+    "ended",
+    "finish",
+    "finished",
+    "closed",
+    "completed",
+    "delivered",
+    "arrived",
+    "discharged",
+    "checkout",
+    "out",
+    "to",
+    "until",
+    "resolved",
+    "cleared",
+    "returned",
+    "dropoff",
+    "stopped",
+    "left",
+    "shipped",
+    "paid",
+    "done",
+    "due",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +78,7 @@ class Concept:
 
 
 def numbers(columns: Sequence[Column]) -> list[Column]:
-    return [c for c in columns if kind_of_type(c.type) == "number" and not name_parts(c.name)[-1:] == ("id",)]
+    return [c for c in columns if kind_of_type(c.type) == "number" and name_parts(c.name)[-1:] != ("id",)]
 
 
 def with_part(columns: Sequence[Column], words: Sequence[str], without: Sequence[str] = ()) -> list[str]:
@@ -51,7 +96,7 @@ def revenue(columns: Sequence[Column]) -> list[str]:
     for c in numbers(columns):
         parts = name_parts(c.name)
         if "per" in parts:
-            unit = parts[parts.index("per") + 1:]
+            unit = parts[parts.index("per") + 1 :]
             other = [o.name for o in numbers(columns) if set(unit) & set(name_parts(o.name)) and o.name != c.name]
             if other:
                 return [f"{quoted(c.name)} * {quoted(other[0])}"]
@@ -61,7 +106,7 @@ def revenue(columns: Sequence[Column]) -> list[str]:
 
 
 def margin(columns: Sequence[Column]) -> list[str]:
-    prices, costs = with_part(columns, PRICE + ("revenue", "amount", "charge"), COST), with_part(columns, COST)
+    prices, costs = with_part(columns, (*PRICE, "revenue", "amount", "charge"), COST), with_part(columns, COST)
     out = [f"{quoted(p)} - {quoted(c)}" for p in prices[:1] for c in costs[:1]]
     quantities = [q for q in with_part(columns, QUANTITY, PRICE + COST) if q not in prices]
     return out + [f"({o}) * {quoted(q)}" for o in out for q in quantities[:1]]
@@ -69,8 +114,12 @@ def margin(columns: Sequence[Column]) -> list[str]:
 
 def spans(columns: Sequence[Column]) -> list[tuple[str, str]]:
     times = [c.name for c in columns if kind_of_type(c.type) == "time"]
-    pairs = [(a, b) for a in times for b in times
-             if a != b and set(name_parts(a)) & set(START) and set(name_parts(b)) & set(END)]
+    pairs = [
+        (a, b)
+        for a in times
+        for b in times
+        if a != b and set(name_parts(a)) & set(START) and set(name_parts(b)) & set(END)
+    ]
     return sorted(pairs, key=lambda p: (times.index(p[0]), times.index(p[1])))[:1]
 
 
@@ -99,13 +148,22 @@ def phrases(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 CONCEPTS: tuple[Concept, ...] = (
-    Concept(phrases("total revenue, daily revenue, revenue, revenues, turnover, total price, line total, total value, order value,"
-                    " total amount, sales amount, sales value, gross sales, line amount, total cost, total sales, extended price,"
-                    " amount due, proceeds, takings, sales volume, money made"), revenue),
+    Concept(
+        phrases(
+            "total revenue, daily revenue, revenue, revenues, turnover, total price, line total, total value, order value,"
+            " total amount, sales amount, sales value, gross sales, line amount, total cost, total sales, extended price,"
+            " amount due, proceeds, takings, sales volume, money made"
+        ),
+        revenue,
+    ),
     Concept(phrases("profit margin, gross margin, margin, profit, gross profit, markup, earnings"), margin),
-    Concept(phrases("duration, length of stay, elapsed time, time taken, run time, runtime, processing time, turnaround,"
-                    " turnaround time, lead time, delivery time, stay length, trip time, repair time, time spent, hours spent"),
-            lambda columns: duration("hour")(columns) + duration("day")(columns)),
+    Concept(
+        phrases(
+            "duration, length of stay, elapsed time, time taken, run time, runtime, processing time, turnaround,"
+            " turnaround time, lead time, delivery time, stay length, trip time, repair time, time spent, hours spent"
+        ),
+        lambda columns: duration("hour")(columns) + duration("day")(columns),
+    ),
     Concept(phrases("days between, duration in days, days open, days to deliver, number of days"), duration("day")),
     Concept(phrases("duration in hours, hours open, number of hours"), duration("hour")),
     Concept(phrases("duration in seconds, seconds open"), duration("second")),
@@ -113,7 +171,20 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(phrases("fahrenheit, degrees f, degree f"), fahrenheit),
 )
 
-TIME_WORDS = ("created", "ordered", "recorded", "updated", "event", "placed", "sold", "at", "timestamp", "on", "date", "time")
+TIME_WORDS = (
+    "created",
+    "ordered",
+    "recorded",
+    "updated",
+    "event",
+    "placed",
+    "sold",
+    "at",
+    "timestamp",
+    "on",
+    "date",
+    "time",
+)
 
 
 def time_of(columns: Sequence[Column], declared: str | None = None) -> str | None:
@@ -123,7 +194,9 @@ def time_of(columns: Sequence[Column], declared: str | None = None) -> str | Non
     times = [c.name for c in columns if kind_of_type(c.type) == "time"]
     if len(times) < 2:
         return times[0] if times else None
-    ranked = sorted(times, key=lambda n: min((TIME_WORDS.index(p) for p in name_parts(n) if p in TIME_WORDS), default=99))
+    ranked = sorted(
+        times, key=lambda n: min((TIME_WORDS.index(p) for p in name_parts(n) if p in TIME_WORDS), default=99)
+    )
     return ranked[0]
 
 

@@ -26,12 +26,32 @@ from intendant.types import Column
 
 __all__ = ["FAMILIES", "ID_WORDS", "Candidate", "Grounding", "ground"]
 
-FAMILIES = {"R": "resource", "S": "source", "T": "table", "C": "text column", "M": "number column", "W": "time column",
-            "B": "yes/no column", "N": "number", "V": "value", "U": "point in time", "D": "length of time", "K": "schedule",
-            "I": "new name", "E": "expression", "Q": "saved query", "P": "path", "H": "rate", "Y": "pipeline"}
+FAMILIES = {
+    "R": "resource",
+    "S": "source",
+    "T": "table",
+    "C": "text column",
+    "M": "number column",
+    "W": "time column",
+    "B": "yes/no column",
+    "N": "number",
+    "V": "value",
+    "U": "point in time",
+    "D": "length of time",
+    "K": "schedule",
+    "I": "new name",
+    "E": "expression",
+    "Q": "saved query",
+    "P": "path",
+    "H": "rate",
+    "Y": "pipeline",
+}
 ID_WORDS = re.compile(r"\b([RSTCMWBNVUDKIEQPHY])(\d{1,2})\b")
-IDIOMS = re.compile(r"\b(?:in order (?:to|that)|first of all|at first|in any case|in case|as a matter of fact|by the way|right now"
-                    r"|a number of|in the first place|up to date|on the one hand|of course|in time|at the same time)\b", re.I)
+IDIOMS = re.compile(
+    r"\b(?:in order (?:to|that)|first of all|at first|in any case|in case|as a matter of fact|by the way|right now"
+    r"|a number of|in the first place|up to date|on the one hand|of course|in time|at the same time)\b",
+    re.I,
+)
 """Phrases whose words name nothing."""
 PHRASES = {phrase: concept for concept in CONCEPTS for phrase in concept.words}
 MOST = 14
@@ -134,9 +154,13 @@ def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[st
     return assemble(text, words, marks, literals, index, focus, known, quoted)
 
 
-GREETING = re.compile(r"(?i)^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hallo|greetings)\b[^,.!?:;]{0,40}[,.!:;]\s*(?=\S)")
-CLOSING = re.compile(r"(?i)[,.!?]?\s*(?:\b(?:many |kind |best |warm |with kind |with best )?(?:thanks|thank you|thx|regards|cheers|wishes)\b"
-                     r"(?: (?:in advance|a lot|so much|again|very much))?|(?-i:Best|Yours))(?:[,.! -]+[\w .,&]{0,45})?$")
+GREETING = re.compile(
+    r"(?i)^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hallo|greetings)\b[^,.!?:;]{0,40}[,.!:;]\s*(?=\S)"
+)
+CLOSING = re.compile(
+    r"(?i)[,.!?]?\s*(?:\b(?:many |kind |best |warm |with kind |with best )?(?:thanks|thank you|thx|regards|cheers|wishes)\b"
+    r"(?: (?:in advance|a lot|so much|again|very much))?|(?-i:Best|Yours))(?:[,.! -]+[\w .,&]{0,45})?$"
+)
 
 
 def undressed(text: str) -> str:
@@ -158,13 +182,17 @@ def literal_marks(literals: Sequence[Found]) -> Iterator[Mark]:
             inner = f.readings[0][1][1:-1].replace("''", "'")
             if re.fullmatch(r"(?:staging\.)?[^\W\d]\w*", inner):
                 readings = (*readings, ("I", inner))
-        keep = f.readings[0][0] == "K" or f.kind in ("sign", "pattern") or (f.kind == "period" and f.readings[0][1][0] != "d")
+        keep = (
+            f.readings[0][0] == "K"
+            or f.kind in ("sign", "pattern")
+            or (f.kind == "period" and f.readings[0][1][0] != "d")
+        )
         yield Mark(f.at, f.end, readings, not keep)
 
 
 def mention_marks(mentions: Sequence[Mention], text: str) -> Iterator[Mark]:
     for m in mentions:
-        said = text[m.at:m.end].lower()
+        said = text[m.at : m.end].lower()
         readings = []
         for e in m.entries:
             readings.append((e.family, e.text))
@@ -177,20 +205,22 @@ def mention_marks(mentions: Sequence[Mention], text: str) -> Iterator[Mark]:
 def name_marks(names: Sequence[NewName], text: str, known: frozenset[str]) -> Iterator[Mark]:
     write = grammar().kinds["table"].write
     for n in names:
-        said = text[n.at:n.end]
+        said = text[n.at : n.end]
         drop = bool(re.search(r"[_\d]|[a-z][A-Z]", said))
         code = (("V", quote_string(said)),) if re.search(r"[A-Za-z]\d", said) else ()
         yield Mark(n.at, n.end, (*(("I", write(t)) for t in n.texts), *code), drop)
 
 
-def find_concepts(words: Sequence[Word], index: Index, mentions: Sequence[Mention], focus: Sequence[str]) -> Iterator[Mark]:
+def find_concepts(
+    words: Sequence[Word], index: Index, mentions: Sequence[Mention], focus: Sequence[str]
+) -> Iterator[Mark]:
     """Business words with an expression over the columns of the tables in play."""
     norms = [w.norm for w in words]
     places: list[tuple[Column, ...]] | None = None
     taken: list[tuple[int, int]] = []
     for n in (3, 2, 1):
         for i in range(len(words) - n + 1):
-            concept = PHRASES.get(tuple(norms[i:i + n]))
+            concept = PHRASES.get(tuple(norms[i : i + n]))
             span = (words[i].at, words[i + n - 1].end)
             if concept is None or any(span[0] < b and a < span[1] for a, b in taken):
                 continue
@@ -208,40 +238,90 @@ def tables_in_play(index: Index, mentions: Sequence[Mention], focus: Sequence[st
     write, write_resource = grammar().kinds["table"].write, grammar().kinds["resource"].write
     tables = [t.columns for t in catalog.tables.values() if write(t.name) in said or t.name in focus]
     resources = [r.columns for r in catalog.resources.values() if write_resource(r.full) in said]
-    return tables + resources or [t.columns for t in catalog.tables.values()] or [r.columns for r in catalog.resources.values()]
+    return (
+        tables + resources
+        or [t.columns for t in catalog.tables.values()]
+        or [r.columns for r in catalog.resources.values()]
+    )
 
 
-def guesses(words: Sequence[Word], text: str, marks: Sequence[Mark], mentions: Sequence[Mention],
-            known: frozenset[str]) -> Iterator[Mark]:
+def guesses(
+    words: Sequence[Word], text: str, marks: Sequence[Mark], mentions: Sequence[Mention], known: frozenset[str]
+) -> Iterator[Mark]:
     """Values nobody has shown us: "country is Germany", "the region North"; capitals and codes inside the sentence."""
     spans = [(m.at, m.end) for m in marks if m.drop or any(f in "TRQ" for f, _ in m.readings)]
     columns = [m.end for m in mentions if any(e.family == "C" for e in m.entries)]
     tight = ("is", "=", "==", "equals", "equal", "are", "!=", "not")
-    links = (*tight, "in", "to", "with", "from", "for", "or", ",", "and", "of", "be", "as", "contains", "containing", "named", "called",
-             "/", ":", "->", "by")
+    links = (
+        *tight,
+        "in",
+        "to",
+        "with",
+        "from",
+        "for",
+        "or",
+        ",",
+        "and",
+        "of",
+        "be",
+        "as",
+        "contains",
+        "containing",
+        "named",
+        "called",
+        "/",
+        ":",
+        "->",
+        "by",
+    )
     i = 0
     while i < len(words):
         w = words[i]
         inside = any(a <= w.at < b for a, b in spans)
         prior = words[i - 1] if i else None
-        capital = bool(i and w.text[0].isupper() and prior and prior.text not in ".!?:" and w.text != "I" and w.lower not in COMMANDS)
+        capital = bool(
+            i
+            and w.text[0].isupper()
+            and prior
+            and prior.text not in ".!?:"
+            and w.text != "I"
+            and w.lower not in COMMANDS
+        )
         near = any(0 <= w.at - end <= 40 for end in columns)
         beside = bool(prior and any(end == prior.end for end in columns))
         linked = bool(prior and (beside or prior.lower in (tight if w.lower in known else links)))
-        if not inside and w.text[0].isalnum() and w.lower not in STOP and (capital or (near and linked and w.lower not in COMMANDS)):
+        if (
+            not inside
+            and w.text[0].isalnum()
+            and w.lower not in STOP
+            and (capital or (near and linked and w.lower not in COMMANDS))
+        ):
             j = i
-            while capital and j + 1 < len(words) and words[j + 1].text[0].isupper() and words[j + 1].at == words[j].end + 1 \
-                    and not any(a <= words[j + 1].at < b for a, b in spans):
+            while (
+                capital
+                and j + 1 < len(words)
+                and words[j + 1].text[0].isupper()
+                and words[j + 1].at == words[j].end + 1
+                and not any(a <= words[j + 1].at < b for a, b in spans)
+            ):
                 j += 1
-            said = text[w.at:words[j].end]
+            said = text[w.at : words[j].end]
             if not said.isdigit():
                 yield Mark(w.at, words[j].end, (("V", quote_string(said)),), w.lower not in known, guess=True)
             i = j
         i += 1
 
 
-def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: Sequence[Found], index: Index,
-             focus: Sequence[str], known: frozenset[str], quoted: set[int]) -> Grounding:
+def assemble(
+    text: str,
+    words: Sequence[Word],
+    marks: Sequence[Mark],
+    literals: Sequence[Found],
+    index: Index,
+    focus: Sequence[str],
+    known: frozenset[str],
+    quoted: set[int],
+) -> Grounding:
     build = Builder()
     context = context_of(index, build, focus)
     by_column = {e.text: e for e in index.entries if e.family in "CMWB"}
@@ -256,7 +336,7 @@ def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: 
             last = max((i for i, w in enumerate(words) if w.end <= m.end), default=0)
         ends.setdefault(last, []).append(m)
     dropped = {i for i, w in enumerate(words) for m in marks if m.drop and m.at <= w.at < m.end}
-    literal_at = {f.at for f in literals}
+    literal_at = {(f.at, f.end) for f in literals}
     for i, w in enumerate(words):
         if i not in dropped:
             out.append(plain_word(w, known, any(m.at <= w.at < m.end for m in marks)))
@@ -267,27 +347,35 @@ def assemble(text: str, words: Sequence[Word], marks: Sequence[Mark], literals: 
                 if family == "?":
                     entry = by_column.get(grammar().kinds.name(value))
                     family, value = (entry.family, entry.text) if entry else ("", "")
-                made = build.add(family, value, text[m.at:m.end]) if family else None
+                made = build.add(family, value, text[m.at : m.end]) if family else None
                 if made:
                     own.append(made)
             if m.guess:
-                guessed |= {o for o in own if build.candidates[o].said == text[m.at:m.end]}
-            if m.at in literal_at and own:
+                guessed |= {o for o in own if build.candidates[o].said == text[m.at : m.end]}
+            if (m.at, m.end) in literal_at and own:
                 literal_ids.append(tuple(own))
             elif m.drop and own and not m.guess and own[0][0] != "I":
                 said.append(tuple(own))
             ids += [o for o in own if o not in ids]
         out += ids
     its = rank_tables(index.catalog, build.candidates.values(), focus)
-    return Grounding(text, index.catalog, build.candidates, " ".join([*context, "|", *out]), its, tuple(literal_ids), tuple(dict.fromkeys(said)),
-                     frozenset(guessed))
+    return Grounding(
+        text,
+        index.catalog,
+        build.candidates,
+        " ".join([*context, "|", *out]),
+        its,
+        tuple(literal_ids),
+        tuple(dict.fromkeys(said)),
+        frozenset(guessed),
+    )
 
 
 def plain_word(w: Word, known: frozenset[str], marked: bool) -> str:
     """The word in small letters; an unknown one that is a near miss of a known one is set right."""
     if marked or w.lower in known or len(w.text) < 4 or not w.text.isalpha() or not known or w.lower in english():
         return w.lower
-    near = process.extractOne(w.lower, [k for k in near_words(known, w.lower)], scorer=fuzz.ratio, score_cutoff=80)
+    near = process.extractOne(w.lower, list(near_words(known, w.lower)), scorer=fuzz.ratio, score_cutoff=80)
     return near[0] if near else w.lower
 
 
@@ -330,11 +418,18 @@ def rank_tables(catalog: Catalog, candidates: Iterable[Candidate], focus: Sequen
 
     def score(t: str) -> int:
         own = {name(c.name) for c in catalog.tables[t].columns}
-        return sum(c.text in own or (c.family == "E" and all(p in own for p in re.findall(r"[^\W\d]\w*(?!\w*\()", c.text) if p in own) and
-                   any(p in own for p in re.findall(r"[^\W\d]\w*", c.text))) for c in said)
+        return sum(
+            c.text in own
+            or (
+                c.family == "E"
+                and all(p in own for p in re.findall(r"[^\W\d]\w*(?!\w*\()", c.text) if p in own)
+                and any(p in own for p in re.findall(r"[^\W\d]\w*", c.text))
+            )
+            for c in said
+        )
 
     order = list(catalog.tables)
     scores = {t: score(t) for t in order}
     near = [f for f in focus if f in catalog.tables]
     rest = sorted((t for t in order if t not in near and not t.startswith("quarantine.")), key=lambda t: -scores[t])
-    return tuple([*near, *rest])
+    return (*near, *rest)

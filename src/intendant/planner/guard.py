@@ -12,17 +12,42 @@ SYSTEM = "Only tables, sources and files of this workspace are worked on, nothin
 HARM = "Taking everything away at once is not done from one sentence; name the table."
 CODE = "It is no sentence but code; `intendant sql` runs read-only SQL."
 REASONS: tuple[tuple[str, str], ...] = (
-    (r"\b(?:ignore|disregard|forget|override)\b.{0,30}\b(?:instructions?|rules?|prompts?|polic(?:y|ies)|checks?|approvals?|safety)\b", INJECTION),
+    (
+        r"\b(?:ignore|disregard|forget|override)\b.{0,30}\b(?:instructions?|rules?|prompts?|polic(?:y|ies)|checks?|approvals?|safety)\b",
+        INJECTION,
+    ),
     (r"\b(?:system prompt|jailbreak|developer mode|pretend (?:to be|you are)|you are now|act as)\b", INJECTION),
-    (r"\b(?:bypass|skip|disable|turn off|without)\b.{0,25}\b(?:approvals?|polic(?:y|ies)|safety|guards?|permissions?)\b", INJECTION),
-    (r"\b(?:passwords?|api[- ]?keys?|secrets?|tokens?|credentials?|private keys?)\b.{0,40}\b(?:show|print|send|mail|leak|reveal|export|dump)\b", SECRETS),
-    (r"\b(?:show|print|send|e-?mail|leak|reveal|tell|give|dump|what is|what's)\b.{0,40}\b(?:passwords?|api[- ]?keys?|secrets?|credentials?|private keys?)\b", SECRETS),
+    (
+        r"\b(?:bypass|skip|disable|turn off|without)\b.{0,25}\b(?:approvals?|polic(?:y|ies)|safety|guards?|permissions?)\b",
+        INJECTION,
+    ),
+    (
+        r"\b(?:passwords?|api[- ]?keys?|secrets?|tokens?|credentials?|private keys?)\b"
+        r".{0,40}\b(?:show|print|send|mail|leak|reveal|export|dump)\b",
+        SECRETS,
+    ),
+    (
+        r"\b(?:show|print|send|e-?mail|leak|reveal|tell|give|dump|what is|what's)\b.{0,40}"
+        r"\b(?:passwords?|api[- ]?keys?|secrets?|credentials?|private keys?)\b",
+        SECRETS,
+    ),
     (r"(?:^|\s)(?:/etc/|/root\b|/home/|~/|c:\\|\.\./)|\brm -rf\b|\bsudo\b|\b(?:os\.system|subprocess|eval\()", SYSTEM),
-    (r"\b(?:format|shut ?down|reboot|hack|ddos|attack)\b.{0,30}\b(?:disk|drive|server|computer|machine|system|network|site)\b", SYSTEM),
-    (r"\b(?:drop|delete|erase|wipe|destroy|remove|truncate|purge|nuke)\b (?:\w+ ){0,2}(?:everything|all (?:the )?(?:tables|data|databases|backups)"
-     r"|every table|whole (?:lake|database|warehouse|workspace)|entire (?:lake|database|warehouse|workspace))\b", HARM),
+    (
+        r"\b(?:format|shut ?down|reboot|hack|ddos|attack)\b.{0,30}\b(?:disk|drive|server|computer|machine|system|network|site)\b",
+        SYSTEM,
+    ),
+    (
+        r"\b(?:drop|delete|erase|wipe|destroy|remove|truncate|purge|nuke)\b (?:\w+ ){0,2}"
+        r"(?:everything|all (?:the )?(?:tables|data|databases|backups)"
+        r"|every table|whole (?:lake|database|warehouse|workspace)|entire (?:lake|database|warehouse|workspace))\b",
+        HARM,
+    ),
     (r";\s*(?:drop|delete|truncate|update|insert|alter)\b|\bunion select\b|--\s*$|\bor 1 ?= ?1\b", CODE),
-    (r"^\s*(?:select\b[^a-z]*[*(,].*\bfrom\b|select [\w.]+ ?,.+\bfrom\b|insert into|update \w+ set|delete from \w+ where|create table|alter table|drop table if)", CODE),
+    (
+        r"^\s*(?:select\b[^a-z]*[*(,].*\bfrom\b|select [\w.]+ ?,.+\bfrom\b"
+        r"|insert into|update \w+ set|delete from \w+ where|create table|alter table|drop table if)",
+        CODE,
+    ),
 )
 COMPILED = tuple((re.compile(p, re.I | re.S), why) for p, why in REASONS)
 

@@ -108,7 +108,9 @@ class State:
                 columns = ()
             self.catalog = self.catalog.with_table(name, columns + made_columns(step))
         elif step.verb == "transform":
-            extra = tuple(c for c in made_columns(step) if c.name not in {o.name for o in self.catalog.table(name).columns})
+            extra = tuple(
+                c for c in made_columns(step) if c.name not in {o.name for o in self.catalog.table(name).columns}
+            )
             self.catalog = self.catalog.with_table(name, self.catalog.table(name).columns + extra)
         self.results = [name, *(r for r in self.results if r != name)]
 

@@ -26,19 +26,62 @@ class Found:
     kind: str = ""
 
 
-ONES = {w: i for i, w in enumerate("""zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen""".split())}
+ONES = {
+    w: i
+    for i, w in enumerate(
+        """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen""".split()
+    )
+}
 TENS = {w: 10 * (i + 2) for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())}
-SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "k": 1000, "m": 10**6, "mio": 10**6,
-          "mn": 10**6, "bn": 10**9, "grand": 1000}
+SCALES = {
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 10**6,
+    "billion": 10**9,
+    "k": 1000,
+    "m": 10**6,
+    "mio": 10**6,
+    "mn": 10**6,
+    "bn": 10**9,
+    "grand": 1000,
+}
 NUMBER_WORD = "|".join([*ONES, *TENS, "hundred", "thousand", "million", "billion", "dozen"])
-UNITS = {"s": "second", "sec": "second", "secs": "second", "second": "second", "min": "minute", "mins": "minute",
-         "minute": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "hour": "hour", "d": "day", "day": "day",
-         "wk": "week", "wks": "week", "week": "week", "fortnight": "fortnight", "mo": "month", "mos": "month",
-         "month": "month", "quarter": "quarter", "y": "year", "yr": "year", "yrs": "year", "year": "year"}
+UNITS = {
+    "s": "second",
+    "sec": "second",
+    "secs": "second",
+    "second": "second",
+    "min": "minute",
+    "mins": "minute",
+    "minute": "minute",
+    "h": "hour",
+    "hr": "hour",
+    "hrs": "hour",
+    "hour": "hour",
+    "d": "day",
+    "day": "day",
+    "wk": "week",
+    "wks": "week",
+    "week": "week",
+    "fortnight": "fortnight",
+    "mo": "month",
+    "mos": "month",
+    "month": "month",
+    "quarter": "quarter",
+    "y": "year",
+    "yr": "year",
+    "yrs": "year",
+    "year": "year",
+}
 UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|quarters?|years?|yrs?)"
-MONTHS = {m: i + 1 for i, m in enumerate("""january february march april may june july august september october november
-    december""".split())}
+MONTHS = {
+    m: i + 1
+    for i, m in enumerate(
+        """january february march april may june july august september october november
+    december""".split()
+    )
+}
 MONTH = "(?:" + "|".join([*MONTHS, *(m[:3] + r"\.?" for m in MONTHS), "sept"]) + ")"
 DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:[ ']\d{3})+(?![\d\w])|\d+\.\d+|\d+"
 SIGN = r"(?:(?<![\w)])-\s?|minus |negative )?"
@@ -96,7 +139,11 @@ def find_rates(text: str) -> Iterator[Found]:
     for m in re.finditer(r"\b(?P<n>\d+) ?(?:per|an?|each|/) ?(?P<unit>second|sec|minute|min|hour)\b", text, re.I):
         unit = {"s": "second", "m": "minute", "h": "hour"}[m["unit"][0].lower()]
         yield Found(m.start(), m.end(), (("H", f"{m['n']} requests per {unit}"), ("N", m["n"])), "rate")
-    for m in re.finditer(rf"\b(?P<n>{DIGITS}) (?P<what>requests?|calls?|rows?|records?|messages?|events?) in (?:one|a|1|any) (?P<unit>second|minute|hour)\b", text, re.I):
+    for m in re.finditer(
+        rf"\b(?P<n>{DIGITS}) (?P<what>requests?|calls?|rows?|records?|messages?|events?) in (?:one|a|1|any) (?P<unit>second|minute|hour)\b",
+        text,
+        re.I,
+    ):
         kind = "requests" if m["what"][:3].lower() in ("req", "cal") else "rows"
         yield Found(m.start(), m.end(), (("H", f"{plain_number(m['n'])} {kind} per {m['unit'].lower()}"),), "rate")
     for m in re.finditer(r"\b(?P<n>\d+)\s*(?P<what>rps|qps|rpm)\b", text, re.I):
@@ -214,8 +261,12 @@ def find_durations(text: str) -> Iterator[Found]:
 
 
 def find_numbers(text: str) -> Iterator[Found]:
-    for m in re.finditer(rf"(?P<sign>{SIGN})[$€£]?(?P<n>{DIGITS})(?P<scale>\s?(?:k|m|mio|mn|bn|thousand|million|billion|hundred|grand)\b)?"
-                         r"(?P<pct>\s?(?:%|percent\b|per cent\b))?(?!\w)", text, re.I):
+    for m in re.finditer(
+        rf"(?P<sign>{SIGN})[$€£]?(?P<n>{DIGITS})(?P<scale>\s?(?:k|m|mio|mn|bn|thousand|million|billion|hundred|grand)\b)?"
+        r"(?P<pct>\s?(?:%|percent\b|per cent\b))?(?!\w)",
+        text,
+        re.I,
+    ):
         if m.start("n") and text[m.start("n") - 1].isalnum():
             continue
         n = plain_number(m["n"])
@@ -224,8 +275,11 @@ def find_numbers(text: str) -> Iterator[Found]:
         n = "-" + n if m["sign"] else n
         readings = (("N", n), ("N", times(n, 1) if n == "0" else repr(float(n) / 100))) if m["pct"] else (("N", n),)
         yield Found(m.start(), m.end(), readings, "percent" if m["pct"] else "number")
-    for m in re.finditer(rf"\b(?:(?:a|an) )?(?:(?:{NUMBER_WORD})(?:[- ](?:and )?(?={NUMBER_WORD}))?)+\b(?P<pct>\s?(?:%|percent\b|per cent\b))?",
-                         text, re.I):
+    for m in re.finditer(
+        rf"\b(?:(?:a|an) )?(?:(?:{NUMBER_WORD})(?:[- ](?:and )?(?={NUMBER_WORD}))?)+\b(?P<pct>\s?(?:%|percent\b|per cent\b))?",
+        text,
+        re.I,
+    ):
         counted = spoken(m.group().lower().removesuffix(m["pct"] or ""))
         if counted is not None:
             yield Found(m.start(), m.end(), (("N", str(counted)),), "number")
@@ -257,7 +311,17 @@ def spoken(words: str) -> int | None:
 
 
 FINDERS: tuple[Callable[[str], Iterator[Found]], ...] = (
-    find_crons, find_quoted, find_paths, find_patterns, find_rates, find_schedules, find_dates, find_clocks, find_durations, find_numbers)
+    find_crons,
+    find_quoted,
+    find_paths,
+    find_patterns,
+    find_rates,
+    find_schedules,
+    find_dates,
+    find_clocks,
+    find_durations,
+    find_numbers,
+)
 
 
 def find_literals(text: str) -> list[Found]:

@@ -21,42 +21,144 @@ from intendant.types import Column, split_table
 
 __all__ = ["Entry", "Index", "Mention", "column_family", "find_mentions"]
 
-GENERIC = frozenset("""api db database data table source system stream feed topic server service tbl dim fact raw platform
-    warehouse bucket file drop report query queries tool app the bus""".split())
+GENERIC = frozenset(
+    """api db database data table source system stream feed topic server service tbl dim fact raw platform
+    warehouse bucket file drop report query queries tool app the bus""".split()
+)
 IDENTIFYING = frozenset("id code number key name".split())
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    "client": ("customer",), "buyer": ("customer",), "shopper": ("customer",), "consumer": ("customer",),
-    "user": ("customer", "member", "account"), "staff": ("employee",), "worker": ("employee",), "personnel": ("employee",),
-    "item": ("product", "article"), "article": ("product", "item"), "good": ("product",), "merchandise": ("product",),
-    "vendor": ("supplier",), "supplier": ("vendor",), "purchase": ("order",), "sale": ("order",), "order": ("sale",),
-    "cost": ("price", "amount", "charge"), "price": ("cost", "fare", "rate"), "money": ("amount",), "spend": ("amount",),
-    "mail": ("email",), "e-mail": ("email",), "telephone": ("phone",), "town": ("city",), "nation": ("country",),
-    "zip": ("postcode", "postal"), "postcode": ("zip", "postal"), "gender": ("sex",), "sex": ("gender",),
-    "moisture": ("humidity",), "heat": ("temperature",), "charge": ("battery",), "measurement": ("reading",),
-    "reading": ("measurement",), "sensor": ("device", "reading"), "device": ("sensor",), "machine": ("device",),
-    "category": ("type", "class", "kind"), "kind": ("type", "category"), "state": ("status",), "status": ("state",),
-    "trip": ("ride", "journey"), "car": ("vehicle",), "truck": ("vehicle",), "payment": ("transaction", "charge"),
-    "transaction": ("payment",), "pay": ("salary",), "wage": ("salary",), "salary": ("pay",), "score": ("rating", "grade"),
-    "rating": ("score", "star"), "grade": ("score",), "pupil": ("student",), "learner": ("student",), "doctor": ("physician",),
-    "area": ("region", "district"), "region": ("area",), "shop": ("store",), "store": ("shop",), "outlet": ("store",),
-    "number": ("no", "id"), "identifier": ("id",), "code": ("id",), "title": ("name",), "label": ("name",),
-    "birthday": ("birth",), "comment": ("note",), "remark": ("note", "comment"), "text": ("body", "message"),
-    "longest": ("duration", "length", "minutes", "distance"), "shortest": ("duration", "length", "minutes"),
-    "dearest": ("price", "amount", "fare", "rent", "cost"), "expensive": ("price", "amount", "fare", "rent", "cost"),
-    "cheapest": ("price", "amount", "fare", "rent", "cost"), "cheap": ("price", "fare", "rent"), "costliest": ("price", "cost", "amount"),
-    "biggest": ("amount", "size", "total", "area"), "largest": ("amount", "size", "total", "area"),
-    "smallest": ("amount", "size", "total"), "fastest": ("speed", "duration"), "slowest": ("speed", "duration"),
-    "heaviest": ("weight",), "lightest": ("weight",), "heavy": ("weight",), "hottest": ("temperature",), "warmest": ("temperature",),
-    "coldest": ("temperature",), "hot": ("temperature",), "cold": ("temperature",), "warmer": ("temperature",),
-    "hotter": ("temperature",), "colder": ("temperature",), "best": ("rating", "score"), "worst": ("rating", "score"),
-    "paid": ("salary", "payment"), "earn": ("salary",), "tallest": ("height",), "highest": ("elevation", "height", "altitude"), "lowest": ("elevation", "altitude"),
-    "high": ("elevation", "height", "altitude"), "oldest": ("age",), "youngest": ("age",),
-    "busiest": ("count",), "humid": ("humidity",), "wet": ("humidity", "rain"), "born": ("birth",), "who": ("name",),
-    "unit": ("quantity",), "piece": ("quantity",), "count": ("quantity",), "stock": ("inventory",),
-    "refund": ("return",), "return": ("refund",), "subscriber": ("subscription", "member"), "guest": ("visitor",),
+    "client": ("customer",),
+    "buyer": ("customer",),
+    "shopper": ("customer",),
+    "consumer": ("customer",),
+    "user": ("customer", "member", "account"),
+    "staff": ("employee",),
+    "worker": ("employee",),
+    "personnel": ("employee",),
+    "item": ("product", "article"),
+    "article": ("product", "item"),
+    "good": ("product",),
+    "merchandise": ("product",),
+    "vendor": ("supplier",),
+    "supplier": ("vendor",),
+    "purchase": ("order",),
+    "sale": ("order",),
+    "order": ("sale",),
+    "cost": ("price", "amount", "charge"),
+    "price": ("cost", "fare", "rate"),
+    "money": ("amount",),
+    "spend": ("amount",),
+    "mail": ("email",),
+    "e-mail": ("email",),
+    "telephone": ("phone",),
+    "town": ("city",),
+    "nation": ("country",),
+    "zip": ("postcode", "postal"),
+    "postcode": ("zip", "postal"),
+    "gender": ("sex",),
+    "sex": ("gender",),
+    "moisture": ("humidity",),
+    "heat": ("temperature",),
+    "charge": ("battery",),
+    "measurement": ("reading",),
+    "reading": ("measurement",),
+    "sensor": ("device", "reading"),
+    "device": ("sensor",),
+    "machine": ("device",),
+    "category": ("type", "class", "kind"),
+    "kind": ("type", "category"),
+    "state": ("status",),
+    "status": ("state",),
+    "trip": ("ride", "journey"),
+    "car": ("vehicle",),
+    "truck": ("vehicle",),
+    "payment": ("transaction", "charge"),
+    "transaction": ("payment",),
+    "pay": ("salary",),
+    "wage": ("salary",),
+    "salary": ("pay",),
+    "score": ("rating", "grade"),
+    "rating": ("score", "star"),
+    "grade": ("score",),
+    "pupil": ("student",),
+    "learner": ("student",),
+    "doctor": ("physician",),
+    "area": ("region", "district"),
+    "region": ("area",),
+    "shop": ("store",),
+    "store": ("shop",),
+    "outlet": ("store",),
+    "number": ("no", "id"),
+    "identifier": ("id",),
+    "code": ("id",),
+    "title": ("name",),
+    "label": ("name",),
+    "birthday": ("birth",),
+    "comment": ("note",),
+    "remark": ("note", "comment"),
+    "text": ("body", "message"),
+    "longest": ("duration", "length", "minutes", "distance"),
+    "shortest": ("duration", "length", "minutes"),
+    "dearest": ("price", "amount", "fare", "rent", "cost"),
+    "expensive": ("price", "amount", "fare", "rent", "cost"),
+    "cheapest": ("price", "amount", "fare", "rent", "cost"),
+    "cheap": ("price", "fare", "rent"),
+    "costliest": ("price", "cost", "amount"),
+    "biggest": ("amount", "size", "total", "area"),
+    "largest": ("amount", "size", "total", "area"),
+    "smallest": ("amount", "size", "total"),
+    "fastest": ("speed", "duration"),
+    "slowest": ("speed", "duration"),
+    "heaviest": ("weight",),
+    "lightest": ("weight",),
+    "heavy": ("weight",),
+    "hottest": ("temperature",),
+    "warmest": ("temperature",),
+    "coldest": ("temperature",),
+    "hot": ("temperature",),
+    "cold": ("temperature",),
+    "warmer": ("temperature",),
+    "hotter": ("temperature",),
+    "colder": ("temperature",),
+    "best": ("rating", "score"),
+    "worst": ("rating", "score"),
+    "paid": ("salary", "payment"),
+    "earn": ("salary",),
+    "tallest": ("height",),
+    "highest": ("elevation", "height", "altitude"),
+    "lowest": ("elevation", "altitude"),
+    "high": ("elevation", "height", "altitude"),
+    "oldest": ("age",),
+    "youngest": ("age",),
+    "busiest": ("count",),
+    "humid": ("humidity",),
+    "wet": ("humidity", "rain"),
+    "born": ("birth",),
+    "who": ("name",),
+    "unit": ("quantity",),
+    "piece": ("quantity",),
+    "count": ("quantity",),
+    "stock": ("inventory",),
+    "refund": ("return",),
+    "return": ("refund",),
+    "subscriber": ("subscription", "member"),
+    "guest": ("visitor",),
 }
-KINDS = {"api": "rest", "endpoint": "rest", "stream": "kafka", "topic": "kafka", "kafka": "kafka", "queue": "kafka",
-         "database": "sql", "db": "sql", "postgres": "sql", "file": "files", "csv": "files", "folder": "files", "drop": "files"}
+KINDS = {
+    "api": "rest",
+    "endpoint": "rest",
+    "stream": "kafka",
+    "topic": "kafka",
+    "kafka": "kafka",
+    "queue": "kafka",
+    "database": "sql",
+    "db": "sql",
+    "postgres": "sql",
+    "file": "files",
+    "csv": "files",
+    "folder": "files",
+    "drop": "files",
+}
 TIME_NOUNS = frozenset(("date", "time", "timestamp", "day", "when"))
 LIMIT = 5
 
@@ -158,8 +260,9 @@ class Index:
 Scope = Callable[[Entry], bool]
 
 
-def find_mentions(words: Sequence[Word], free: Callable[[Word], bool], index: Index, known: frozenset[str],
-                  focus: Sequence[str] = ()) -> list[Mention]:
+def find_mentions(
+    words: Sequence[Word], free: Callable[[Word], bool], index: Index, known: frozenset[str], focus: Sequence[str] = ()
+) -> list[Mention]:
     """Mentions in order, none overlapping. `free` says whether a word belongs to no literal; `known` are plain words."""
     sure = list(exact(words, free, index))
     places = {e.text for m in sure for e in m.entries if e.family in "TR"} | set(focus)
@@ -171,7 +274,9 @@ def find_mentions(words: Sequence[Word], free: Callable[[Word], bool], index: In
 
 def narrowed(m: Mention, places: set[str]) -> Mention:
     """The mention with one entry per name; columns of the tables in play before others."""
-    ranked = sorted(m.entries, key=lambda e: (e.family in "CMWB", e.family in "CMWB" and e.owner not in places, e.family == "V"))
+    ranked = sorted(
+        m.entries, key=lambda e: (e.family in "CMWB", e.family in "CMWB" and e.owner not in places, e.family == "V")
+    )
     unique = {(e.family in "CMWB", e.text): e for e in reversed(ranked)}
     inside = [e for e in ranked if unique[(e.family in "CMWB", e.text)] is e]
     if any(e.family in "TRQS" for e in inside):
@@ -210,7 +315,9 @@ def role(words: Sequence[Word], i: int, index: Index) -> Iterator[Mention]:
     """The staging table: the tables of that schema, when there are few."""
     nxt = words[i + 1].lower if i + 1 < len(words) else ""
     before = words[i - 1].lower if i else ""
-    asked = (nxt in ROLE and before not in ("a", "an", "temporary", "temp", "new")) or (before in ("in", "from", "of") and nxt != "for")
+    asked = (nxt in ROLE and before not in ("a", "an", "temporary", "temp", "new")) or (
+        before in ("in", "from", "of") and nxt != "for"
+    )
     if words[i].lower in ("staging", "quarantine") and asked:
         hits = {e.text: e for e in index.entries if e.family == "T" and e.owner == words[i].lower}
         if 0 < len(hits) <= 3:
@@ -234,8 +341,18 @@ def spans_of(first: Word, last: Word, parts: tuple[str, ...], n: int, index: Ind
     elif parts and parts[-1] in GENERIC and len(parts) > 1:
         if hits := index.core.get(parts[:-1], []):
             yield Mention(first.at, last.end, tuple(hits), True, 7 + len(parts))
-        elif (hits := index.whole.get(parts[:-1], [])) and parts[-1] in ("table", "data", "api", "feed", "stream", "query", "report"):
-            wanted = {"table": "T", "api": "RS", "feed": "RS", "stream": "RS", "query": "Q", "report": "Q"}.get(parts[-1], "")
+        elif (hits := index.whole.get(parts[:-1], [])) and parts[-1] in (
+            "table",
+            "data",
+            "api",
+            "feed",
+            "stream",
+            "query",
+            "report",
+        ):
+            wanted = {"table": "T", "api": "RS", "feed": "RS", "stream": "RS", "query": "Q", "report": "Q"}.get(
+                parts[-1], ""
+            )
             better = tuple(e for e in hits if e.family in wanted)
             if better:
                 yield Mention(first.at, last.end, better, True, 10 + len(parts))
@@ -260,15 +377,16 @@ def dotted(text: str, index: Index) -> list[Entry]:
 
 def of_phrase(words: Sequence[Word], i: int, index: Index) -> Iterator[Mention]:
     """name of the customer -> customer_name."""
-    rest = [w for w in words[i + 1:i + 4] if w.lower not in ("the", "a", "an", "its", "their")]
+    rest = [w for w in words[i + 1 : i + 4] if w.lower not in ("the", "a", "an", "its", "their")]
     if len(rest) >= 2 and rest[0].lower == "of":
         hits = index.whole.get((*name_parts(rest[1].text), words[i].norm), [])
         if hits := [e for e in hits if e.family in "CMWB"]:
             yield Mention(words[i].at, rest[1].end, tuple(hits), True, 13)
 
 
-def partial(words: Sequence[Word], free: Callable[[int], bool], index: Index, known: frozenset[str],
-            places: set[str]) -> Iterator[Mention]:
+def partial(
+    words: Sequence[Word], free: Callable[[int], bool], index: Index, known: frozenset[str], places: set[str]
+) -> Iterator[Mention]:
     """Spans that say part of a name, a synonym of it, or nearly it."""
     i = 0
     while i < len(words):
@@ -283,7 +401,9 @@ def partial(words: Sequence[Word], free: Callable[[int], bool], index: Index, kn
             yield Mention(word.at, word.end, tuple(hits[:3]), False, 3)
         elif hits := [h for s in SYNONYMS.get(word.norm, ()) for h in ranked(s, index.by_part.get(s, []), places)]:
             yield Mention(word.at, word.end, tuple(hits[:3]), False, 2)
-        elif hits := ranked(word.norm, [*index.by_root.get(root(word.norm), ()), *index.by_part.get(root(word.norm), ())], places):
+        elif hits := ranked(
+            word.norm, [*index.by_root.get(root(word.norm), ()), *index.by_part.get(root(word.norm), ())], places
+        ):
             yield Mention(word.at, word.end, tuple(hits[:3]), False, 1.8)
         elif word.norm in KINDS:
             kind = KINDS[word.norm]
@@ -309,7 +429,7 @@ def root(word: str) -> str:
 
 def both(a: str, b: str, index: Index, places: set[str]) -> list[Entry]:
     """Entries that hold both words."""
-    bs = {x for x in (b, *SYNONYMS.get(b, ()))}
+    bs = {b, *SYNONYMS.get(b, ())}
     found = [e for e in index.by_part.get(a, []) if bs & set(e.parts)]
     if not found:
         found = [e for s in SYNONYMS.get(a, ()) for e in index.by_part.get(s, []) if b in e.parts]

@@ -11,12 +11,16 @@ from intendant.planner.words import COMMANDS, STOP, Word
 __all__ = ["NewName", "find_names"]
 
 BEFORE = frozenset("table becomes become as into called named titled call name to in labelled labeled dubbed".split())
-END = STOP | frozenset("""then only where using rename derive filter sort group join keep drop remove add schedule refresh run
+END = STOP | frozenset(
+    """then only where using rename derive filter sort group join keep drop remove add schedule refresh run
     check export limit partition partitioned sorted daily nightly hourly weekly monthly every please based computed calculated
     equal equals being showing containing holding joined matching table column field instead ordered desc descending asc
     ascending replace overwrite overwriting append appending version lowercase uppercase text number integer date timestamp
-    boolean decimal string float json becomes become quarantine review zero production cold staging person""".split())
-SKIP = frozenset("a an the new it them that this column field table called named name store mart view temporary temp separate".split())
+    boolean decimal string float json becomes become quarantine review zero production cold staging person""".split()
+)
+SKIP = frozenset(
+    "a an the new it them that this column field table called named name store mart view temporary temp separate".split()
+)
 ADD = frozenset("add create compute calculate derive make build include append introduce insert".split())
 NOUNS = frozenset("column field col attribute feature flag".split())
 STORES = frozenset("store mart datamart warehouse cube lakehouse storage archive copy dataset".split())
@@ -48,14 +52,17 @@ def find_names(words: Sequence[Word], free: list[bool], is_known: list[bool]) ->
             yield from phrase(words, i + 1, free, 3)
         elif word.lower in STORES:
             yield from store(words, i, free)
-        elif (word.text == ">" and i and words[i - 1].text in "-=" and words[i - 1].end == word.at) or word.text in ("→", "⇒"):
+        elif (word.text == ">" and i and words[i - 1].text in "-=" and words[i - 1].end == word.at) or word.text in (
+            "→",
+            "⇒",
+        ):
             yield from phrase(words, i + 1, free, 3)
         elif word.text == "=" and i and not is_known[i - 1]:
             yield from before(words, i, free, is_known)
 
 
 def near_staging(words: Sequence[Word], i: int) -> bool:
-    return any(w.lower == "staging" for w in words[max(0, i - 4):i + 1])
+    return any(w.lower == "staging" for w in words[max(0, i - 4) : i + 1])
 
 
 def phrase(words: Sequence[Word], i: int, free: list[bool], most: int, staging: bool = False) -> Iterator[NewName]:
@@ -81,7 +88,9 @@ def before(words: Sequence[Word], i: int, free: list[bool], is_known: list[bool]
     """days late = ... -> days_late; the phrase before the sign."""
     run: list[Word] = []
     j = i - 1
-    while j >= 0 and len(run) < 3 and free[j] and NAME.match(words[j].text) and words[j].lower not in (*END, *ADD, *NOUNS):
+    while (
+        j >= 0 and len(run) < 3 and free[j] and NAME.match(words[j].text) and words[j].lower not in (*END, *ADD, *NOUNS)
+    ):
         run.insert(0, words[j])
         j -= 1
     if run:
@@ -92,12 +101,25 @@ def store(words: Sequence[Word], i: int, free: list[bool]) -> Iterator[NewName]:
     """a sales mart -> sales_mart; a columnar store for the sales data -> sales_store."""
     kind = words[i].lower
     before = words[i - 1] if i else None
-    plain = ("new", "columnar", "column", "analytical", "analytics", "fast", "separate", "a", "the", "data", "dedicated", "columnstore")
+    plain = (
+        "new",
+        "columnar",
+        "column",
+        "analytical",
+        "analytics",
+        "fast",
+        "separate",
+        "a",
+        "the",
+        "data",
+        "dedicated",
+        "columnstore",
+    )
     if before and free[i - 1] and NAME.match(before.text) and before.lower not in STOP and before.lower not in plain:
         yield NewName(before.at, words[i].end, (f"{before.lower}_{kind}",))
     for j in range(i + 1, min(i + 5, len(words))):
         if words[j].lower in ("for", "of", "from", "on", "with"):
-            rest = [w for w in words[j + 1:j + 4] if w.lower not in STOP]
+            rest = [w for w in words[j + 1 : j + 4] if w.lower not in STOP]
             if rest and NAME.match(rest[0].text):
                 yield NewName(words[i].end, words[i].end, (f"{rest[0].lower}_{kind}",))
             return

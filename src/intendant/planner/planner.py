@@ -33,7 +33,9 @@ class Planner:
     query over a catalog's tables without running it.
     """
 
-    def __init__(self, model: str | Path | Proposer | None, describe: Describe, limits: Thresholds = Thresholds()) -> None:
+    def __init__(
+        self, model: str | Path | Proposer | None, describe: Describe, limits: Thresholds = Thresholds()
+    ) -> None:
         self.words_path = EMBEDDED
         if model is None or model == "":
             self.proposer: Proposer = Embedded()
@@ -46,8 +48,15 @@ class Planner:
         self.indexes: OrderedDict[int, tuple[Catalog, Index]] = OrderedDict()
         self.seen: dict[tuple[str, int, str], tuple[str, ...]] = {}
 
-    def compile(self, text: str, catalog: Catalog, *, focus: tuple[str, ...] = (), answers: Mapping[str, str] | None = None,
-                values: Values | None = None) -> Proposal:
+    def compile(
+        self,
+        text: str,
+        catalog: Catalog,
+        *,
+        focus: tuple[str, ...] = (),
+        answers: Mapping[str, str] | None = None,
+        values: Values | None = None,
+    ) -> Proposal:
         """What to make of a sentence. `focus`: the tables of the last results, newest first; `answers`: what was asked
         about, to what was answered; `values(table, column)`: a text column's distinct values. Raises ModelError.
         """
@@ -55,7 +64,9 @@ class Planner:
         if not text:
             return Proposal("refused", reason=EMPTY)
         if len(text) > MAX_CHARS:
-            return Proposal("refused", reason=f"The sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
+            return Proposal(
+                "refused", reason=f"The sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read."
+            )
         if reason := reason_to_refuse(text):
             return Proposal("refused", confidence=1.0, reason=reason)
         for about, answer in (answers or {}).items():
@@ -117,7 +128,9 @@ class Planner:
         return tuple(out.values())
 
 
-def answered(text: str, about: str, answer: str, catalog: Catalog, focus: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def answered(
+    text: str, about: str, answer: str, catalog: Catalog, focus: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
     """The sentence with an answer worked in: a table becomes what is spoken of, anything else is said after it."""
     if catalog.has(answer):
         name = catalog.table(answer).name

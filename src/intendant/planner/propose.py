@@ -97,8 +97,10 @@ class Embedded:
         for i, answer in drawn:
             if answer is not None and (answer[0] in found or len(found) < k):
                 found.setdefault(answer[0], {})[i] = answer[1]
-        pooled = {text: pool([scores.get(i) if i in scores else r.score(text) for i, r in enumerate(readers)])
-                  for text, scores in found.items()}
+        pooled = {
+            text: pool([scores.get(i) if i in scores else r.score(text) for i, r in enumerate(readers)])
+            for text, scores in found.items()
+        }
         return sorted(pooled.items(), key=lambda kv: -kv[1])
 
 
@@ -106,4 +108,3 @@ def pool(logprobs: Sequence[float | None]) -> float:
     """The logarithm of the mean probability."""
     known = [x for x in logprobs if x is not None]
     return math.log(max(sum(math.exp(x) for x in known) / max(len(known), 1), 1e-9))
-

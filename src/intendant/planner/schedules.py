@@ -18,11 +18,16 @@ __all__ = ["ORDINALS", "find_clocks", "find_crons", "find_schedules"]
 
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 DAY = r"(?:(?:sun|mon|tues|wednes|thurs|fri|satur)days?|(?:sun|mon|tues?|wed|thurs?|thu|fri|sat)s?\b)"
-CLOCK = (r"(?:midnight|noon|midday|half past (?:\d\d?|[a-z]+)|quarter (?:past|to) (?:\d\d?|[a-z]+)"
-         r"|\d\d?(?:[:.h]\d\d)?\s?(?:am|pm|a\.m\.?|p\.m\.?)|\d\d?[:.h]\d\d(?:\s?(?:hours|hrs|h|utc|o'clock))?"
-         r"|\d\d?\s?o'clock|\d\d?(?:\s?h\b)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?: o'clock)?"
-         r"(?:\s?(?:am|pm|a\.m\.?|p\.m\.?))?)(?: in the (?:morning|evening|afternoon|night)| at night)?(?: sharp)?")
-STRICT = r"(?:(?:half past|quarter past|quarter to) [a-z0-9]+(?: in the (?:morning|evening|afternoon))?|midnight|noon|midday|\d\d?[:.]\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm|a\.m\.?|p\.m\.?))(?!\w)"
+CLOCK = (
+    r"(?:midnight|noon|midday|half past (?:\d\d?|[a-z]+)|quarter (?:past|to) (?:\d\d?|[a-z]+)"
+    r"|\d\d?(?:[:.h]\d\d)?\s?(?:am|pm|a\.m\.?|p\.m\.?)|\d\d?[:.h]\d\d(?:\s?(?:hours|hrs|h|utc|o'clock))?"
+    r"|\d\d?\s?o'clock|\d\d?(?:\s?h\b)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?: o'clock)?"
+    r"(?:\s?(?:am|pm|a\.m\.?|p\.m\.?))?)(?: in the (?:morning|evening|afternoon|night)| at night)?(?: sharp)?"
+)
+STRICT = (
+    r"(?:(?:half past|quarter past|quarter to) [a-z0-9]+(?: in the (?:morning|evening|afternoon))?|midnight|noon|midday"
+    r"|\d\d?[:.]\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm|a\.m\.?|p\.m\.?))(?!\w)"
+)
 AT = rf"(?:,? ?(?:at|@|around|by|always at) ?(?P<clock>{CLOCK})|,? (?P<bare>{STRICT}))"
 NUMBERS = {w: i + 1 for i, w in enumerate("one two three four five six seven eight nine ten eleven twelve".split())}
 ORDINALS = {w: i + 1 for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split())}
@@ -97,8 +102,13 @@ def recurrences(m: re.Match[str]) -> str:
 def every(g: dict[str, str]) -> str:
     if "half" in g:
         return "every 30 minutes" if "hour" in g["half"].lower() else "every 15 minutes"
-    n = int(g["n"]) if g["n"].isdigit() else NUMBERS.get(g["n"].lower(), {"fifteen": 15, "twenty": 20, "thirty": 30,
-                                                                        "other": 2, "second": 2}.get(g["n"].lower(), 0))
+    n = (
+        int(g["n"])
+        if g["n"].isdigit()
+        else NUMBERS.get(
+            g["n"].lower(), {"fifteen": 15, "twenty": 20, "thirty": 30, "other": 2, "second": 2}.get(g["n"].lower(), 0)
+        )
+    )
     unit = g["unit"].lower()
     if unit.startswith("m") and 1 <= n < 60:
         return f"every {n} minute{'' if n == 1 else 's'}"
@@ -133,14 +143,19 @@ RECURRENCE = re.compile(
     rf"|(?P<twice>twice (?:a|per|an) (?=day|hour)|twice daily)(?:day|hour)?"
     rf"|(?P<hourly>hourly|{EVERY} (?:full |single )?hour\b|on the hour)"
     rf"|(?P<minutely>{EVERY} minute\b)"
-    rf"|(?:{EVERY} |on |(?:in the morning )?on )?(?P<weekday>(?:weekdays?|working days?|business days?|workdays?|monday (?:to|through|till|until) friday|mon ?- ?fri))\b(?: (?:morning|evening|night)s?)?{at(1)}?"
+    rf"|(?:{EVERY} |on |(?:in the morning )?on )?(?P<weekday>(?:weekdays?|working days?|business days?|workdays?"
+    rf"|monday (?:to|through|till|until) friday|mon ?- ?fri))\b(?: (?:morning|evening|night)s?)?{at(1)}?"
     rf"|(?:{EVERY} |on (?:the )?|at )?(?P<weekend>weekends?)\b{at(2)}?"
-    rf"|(?:weekly,? on |once a week,? on |weekly,? |every week on |each week on |{EVERY} |on |(?=(?:sun|mon|tues|wednes|thurs|fri|satur)days))(?P<named>{DAY}(?:(?:,| and|, and| &)? (?:on )?{DAY})*)\b(?: (?:morning|evening|night)s?)?{at(3)}?"
+    rf"|(?:weekly,? on |once a week,? on |weekly,? |every week on |each week on |{EVERY} |on "
+    rf"|(?=(?:sun|mon|tues|wednes|thurs|fri|satur)days))"
+    rf"(?P<named>{DAY}(?:(?:,| and|, and| &)? (?:on )?{DAY})*)\b(?: (?:morning|evening|night)s?)?{at(3)}?"
     rf"|(?P<weekly>weekly|{EVERY} week\b)(?:,? on (?P<wday>{DAY}))?{at(4)}?"
     rf"|(?P<monthly>monthly|(?:{EVERY} month)\b)(?:,? on (?:the |day )?{NTH}(?: day)?)?{at(5)}?"
     rf"|(?P<daily>nightly|daily|overnight|{EVERY} (?:single )?(?:day|night|morning|evening|noon|afternoon)\b|once daily"
     rf"|(?:at|every) midnight)(?: basis)?{at(6)}?"
-    rf")(?!\w)", re.I)
+    rf")(?!\w)",
+    re.I,
+)
 NTH_OF_MONTH = re.compile(rf"(?:on |at )?(?:the )?{NTH}(?: day)? of (?:the|each|every|a) month{AT}?", re.I)
 CRON = re.compile(r"\bcron:? ?['\"`]?((?:[\d*/,\-]+ ){4}[\d*/,\-]+)['\"`]?", re.I)
 
@@ -151,11 +166,19 @@ def find_schedules(text: str) -> Iterator[Found]:
 
     for m in NTH_OF_MONTH.finditer(text):
         if m["nth"] != "last":
-            yield Found(m.start(), m.end(), (("K", f"monthly on day {nth(m['nth'])} at {clock(m['clock'] or m['bare'])}"),), "schedule")
+            yield Found(
+                m.start(),
+                m.end(),
+                (("K", f"monthly on day {nth(m['nth'])} at {clock(m['clock'] or m['bare'])}"),),
+                "schedule",
+            )
     for m in RECURRENCE.finditer(text):
         twice = m.groupdict().get("twice")
-        said = "every 12 hours" if twice and "hour" not in text[m.start():m.end()].lower() else (
-            "every 30 minutes" if twice else recurrences(m))
+        said = (
+            "every 12 hours"
+            if twice and "hour" not in text[m.start() : m.end()].lower()
+            else ("every 30 minutes" if twice else recurrences(m))
+        )
         if said:
             yield Found(m.start(), m.end(), (("K", said),), "schedule")
 
@@ -172,5 +195,9 @@ def find_clocks(text: str) -> Iterator[Found]:
     """A time of day by itself, read as daily: "refresh it at 4am"."""
     from intendant.planner.literals import Found
 
-    for m in re.finditer(r"(?<![\w:.-])(?:at |@ ?)?(?P<clock>\d\d?:\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm)|midnight)(?![\w:])", text, re.I):
+    for m in re.finditer(
+        r"(?<![\w:.-])(?:at |@ ?)?(?P<clock>\d\d?:\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm)|midnight)(?![\w:])",
+        text,
+        re.I,
+    ):
         yield Found(m.start(), m.end(), (("K", f"daily at {clock(m['clock'])}"),), "schedule")

@@ -41,9 +41,13 @@ def world(data: Mapping[str, Mapping[str, Mapping[str, object]]]) -> World:
     for source, about in data.get("sources", {}).items():
         sources[source] = str(about["kind"])
         for name, r in about.get("resources", {}).items():  # type: ignore[attr-defined]
-            resources[f"{source}.{name}"] = Resource(source, name, r.get("key"), r.get("timestamp"), columns(r.get("columns", {})))
+            resources[f"{source}.{name}"] = Resource(
+                source, name, r.get("key"), r.get("timestamp"), columns(r.get("columns", {}))
+            )
     queries = {n: Query(n, str(sql)) for n, sql in data.get("queries", {}).items()}
-    values = {(k.rpartition(".")[0], k.rpartition(".")[2]): list(map(str, v)) for k, v in data.get("values", {}).items()}
+    values = {
+        (k.rpartition(".")[0], k.rpartition(".")[2]): list(map(str, v)) for k, v in data.get("values", {}).items()
+    }
     return World(str(data["name"]), Catalog(tables, resources, sources, queries), values)
 
 
@@ -58,7 +62,9 @@ def narrowed(w: World, used: set[str], rng: random.Random) -> World:
     share = rng.choice((0.0, 0.0, 0.3, 0.7))
     tables = {n: t for n, t in w.catalog.tables.items() if n in used or rng.random() < share}
     resources = {n: r for n, r in w.catalog.resources.items() if n in used or r.source in used or rng.random() < share}
-    sources = {s: k for s, k in w.catalog.sources.items() if s in used or any(r.source == s for r in resources.values())}
+    sources = {
+        s: k for s, k in w.catalog.sources.items() if s in used or any(r.source == s for r in resources.values())
+    }
     queries = {n: q for n, q in w.catalog.queries.items() if n in used or rng.random() < 0.5}
     catalog = replace(w.catalog, tables=tables, resources=resources, sources=sources, queries=queries)
     return World(w.name, catalog, {k: v for k, v in w.values.items() if k[0] in tables or k[0] in resources})

@@ -74,12 +74,20 @@ def evaluate(model: Path | None = None, limit: int = 0) -> dict[str, object]:
     planner = Planner(model, typing)
     worlds = load_worlds()
     chosen = [p for i, p in enumerate(bank()) if is_held_out(p, i) and p.catalog in worlds]
-    found = [outcome(planner, p, worlds[p.catalog], typing) for p in (chosen[:: max(1, len(chosen) // limit)] if limit else chosen)]
+    found = [
+        outcome(planner, p, worlds[p.catalog], typing)
+        for p in (chosen[:: max(1, len(chosen) // limit)] if limit else chosen)
+    ]
     times = sorted(o.seconds * 1000 for o in found[1:])
     return {
-        "sentences": len(found), "all": shares(found), "unseen_catalogs": shares([o for o in found if o.pair.catalog in HELD_OUT]),
-        "p50_ms": round(statistics.median(times), 1), "p95_ms": round(times[int(len(times) * 0.95)], 1),
-        "outcomes": [[o.due, o.kind, o.confidence, o.confirm, o.pair.catalog, o.pair.text, o.pair.plan, o.said] for o in found],
+        "sentences": len(found),
+        "all": shares(found),
+        "unseen_catalogs": shares([o for o in found if o.pair.catalog in HELD_OUT]),
+        "p50_ms": round(statistics.median(times), 1),
+        "p95_ms": round(times[int(len(times) * 0.95)], 1),
+        "outcomes": [
+            [o.due, o.kind, o.confidence, o.confirm, o.pair.catalog, o.pair.text, o.pair.plan, o.said] for o in found
+        ],
     }
 
 
@@ -88,9 +96,13 @@ def shares(found: Sequence[Outcome]) -> dict[str, float | int]:
     plans, others = [o for o in found if o.due == "plan"], [o for o in found if o.due != "plan"]
     kinds = Counter(o.kind for o in plans)
     n, m = max(len(plans), 1), max(len(others), 1)
-    return {"plans": len(plans), **{k: round(100 * kinds[k] / n, 1) for k in ("right", "wrong", "asked", "refused")},
-            "wrong_unconfirmed": round(100 * sum(o.kind == "wrong" and not o.confirm for o in plans) / n, 1),
-            "no_plan": len(others), "caught": round(100 * sum(o.kind in ("asked", "refused") for o in others) / m, 1)}
+    return {
+        "plans": len(plans),
+        **{k: round(100 * kinds[k] / n, 1) for k in ("right", "wrong", "asked", "refused")},
+        "wrong_unconfirmed": round(100 * sum(o.kind == "wrong" and not o.confirm for o in plans) / n, 1),
+        "no_plan": len(others),
+        "caught": round(100 * sum(o.kind in ("asked", "refused") for o in others) / m, 1),
+    }
 
 
 if __name__ == "__main__":

@@ -31,7 +31,21 @@ __all__ = ["HELD_OUT", "Pair", "Sample", "bank", "samples", "sample_of"]
 HERE = Path(__file__).parent
 HELD_OUT = ("a_realestate", "b_parking", "c_fitness")
 """Catalogs that training never sees; validation is made of their sentences and of every 29th other one."""
-JOINTS = (" and ", " then ", ", then ", ". then ", ". ", "; ", " and then ", ", and ", ". after that ", ". also ", ". finally ", " + ", "\n")
+JOINTS = (
+    " and ",
+    " then ",
+    ", then ",
+    ". then ",
+    ". ",
+    "; ",
+    " and then ",
+    ", and ",
+    ". after that ",
+    ". also ",
+    ". finally ",
+    " + ",
+    "\n",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,9 @@ def answer(plan: str) -> str | None:
     return None
 
 
-def sample_of(text: str, plan: str, world: World, known: frozenset[str], origin: str, focus: Sequence[str] = ()) -> Sample:
+def sample_of(
+    text: str, plan: str, world: World, known: frozenset[str], origin: str, focus: Sequence[str] = ()
+) -> Sample:
     """The sample of a pair. Raises Unsayable when the grounder doesn't find what the plan needs."""
     g = ground(text, world.index, known=known, focus=focus)
     short = answer(plan)
@@ -132,8 +148,13 @@ class Fill:
         if "{e}" in text and "{t}" not in text and table:
             self.only = table.name
         resource = self.rng.choice(list(c.resources.values())) if c.resources else None
-        about = columns if columns is not None else (
-            resource.columns if "{r}" in text and resource and "{t}" not in text else table.columns if table else ())
+        about = (
+            columns
+            if columns is not None
+            else (
+                resource.columns if "{r}" in text and resource and "{t}" not in text else table.columns if table else ()
+            )
+        )
         for place in re.findall(r"\{(\w+)\}", text):
             kind = place[0]
             if kind == "t":
@@ -155,7 +176,9 @@ class Fill:
             out = out.replace("{" + place + "}", said)
         return text.format(**{p: s for p, (s, _) in chosen.items()}), out
 
-    def other(self, kind: str, about: Sequence[object], chosen: Mapping[str, tuple[str, str]]) -> tuple[str, str] | None:
+    def other(
+        self, kind: str, about: Sequence[object], chosen: Mapping[str, tuple[str, str]]
+    ) -> tuple[str, str] | None:
         rng = self.rng
         if kind == "e":
             return self.business(about)
@@ -173,7 +196,11 @@ class Fill:
         if kind == "v":
             column = next((v for k, (_, v) in chosen.items() if k[0] == "c"), None)
             pool = [v for (_, c), vs in self.w.values.items() for v in vs if quoted(c) == column]
-            value = rng.choice(pool) if pool else rng.choice(("north", "blue", "A12", "closed", "Berlin", "premium", "draft"))
+            value = (
+                rng.choice(pool)
+                if pool
+                else rng.choice(("north", "blue", "A12", "closed", "Berlin", "premium", "draft"))
+            )
             return rng.choice((value, f"'{value}'", value)), "'" + value.replace("'", "''") + "'"
         if kind == "d":
             n, unit = rng.choice((1, 2, 3, 7, 10, 30, 90, 365)), rng.choice(("day", "week", "month", "year", "hour"))
@@ -182,8 +209,13 @@ class Fill:
         if kind == "k":
             return rng.choice(SCHEDULES)
         if kind == "x":
-            name = rng.choice(("total", "clean", "daily", "net", "final", "recent", "big", "adjusted", "monthly", "top")) + "_" + \
-                rng.choice(("value", "rows", "sum", "view", "copy", "mart", "items", "ratio", "score", "set", "summary"))
+            name = (
+                rng.choice(("total", "clean", "daily", "net", "final", "recent", "big", "adjusted", "monthly", "top"))
+                + "_"
+                + rng.choice(
+                    ("value", "rows", "sum", "view", "copy", "mart", "items", "ratio", "score", "set", "summary")
+                )
+            )
             return (name.replace("_", " ") if rng.random() < 0.15 else name), name
         if kind == "q":
             if not self.w.catalog.queries:
@@ -191,7 +223,11 @@ class Fill:
             name = rng.choice(list(self.w.catalog.queries))
             return rng.choice((name, name.replace("_", " "))), quoted(name)
         if kind == "p":
-            path = rng.choice(("out/", "", "exports/")) + rng.choice(("result", "data", "report")) + rng.choice((".csv", ".parquet", ".json"))
+            path = (
+                rng.choice(("out/", "", "exports/"))
+                + rng.choice(("result", "data", "report"))
+                + rng.choice((".csv", ".parquet", ".json"))
+            )
             return rng.choice((path, f"'{path}'")), f"'{path}'"
         n, unit = rng.choice((5, 10, 50, 100)), rng.choice(("second", "minute"))
         what = rng.choice(("requests", "rows"))
@@ -209,12 +245,23 @@ class Fill:
     def table_words(self, name: str) -> str:
         base = name.rpartition(".")[2] if name.startswith("staging.") and self.rng.random() < 0.5 else name
         plain = spoken(base)
-        return self.rng.choice((base, base, f"the {base} table", f"the {plain} table", plain, f"the {plain}", f"table {base}"))
+        return self.rng.choice(
+            (base, base, f"the {base} table", f"the {plain} table", plain, f"the {plain}", f"table {base}")
+        )
 
     def resource_words(self, source: str, name: str) -> str:
         s = spoken(source)
-        return self.rng.choice((f"{source}.{name}", f"{spoken(name)} from {source}", f"{name} from the {s}", f"the {spoken(name)} of {s}",
-                                f"the {s}", f"{s}", spoken(name)))
+        return self.rng.choice(
+            (
+                f"{source}.{name}",
+                f"{spoken(name)} from {source}",
+                f"{name} from the {s}",
+                f"the {spoken(name)} of {s}",
+                f"the {s}",
+                f"{s}",
+                spoken(name),
+            )
+        )
 
     def column_words(self, name: str) -> str:
         return self.rng.choice((name, name, name, spoken(name), spoken(name), f"the {spoken(name)}"))
@@ -231,24 +278,50 @@ def quoted(name: str) -> str:
 
 
 SWAPS: Mapping[str, tuple[str, ...]] = {
-    "show": ("display", "list", "give me", "show me", "print"), "remove": ("delete", "drop", "get rid of", "throw out", "take out"),
-    "pull": ("fetch", "get", "grab", "load", "bring in", "import", "retrieve", "ingest", "collect"), "latest": ("newest", "most recent", "last", "freshest"),
-    "rows": ("records", "entries", "lines", "rows"), "store": ("save", "put", "keep", "land"), "check": ("verify", "inspect", "test", "examine", "audit"),
-    "table": ("table", "dataset", "data set"), "column": ("field", "column", "attribute"), "add": ("create", "compute", "append", "make", "calculate"),
-    "average": ("mean", "avg"), "total": ("sum of", "overall"), "find": ("figure", "work", "find"), "slow": ("sluggish", "slow", "crawling"),
-    "speed": ("speed",), "set": ("set", "put"), "analyze": ("analyse", "review", "assess", "scan", "inspect", "examine"), "issues": ("problems", "errors", "defects"),
-    "suggest": ("recommend", "propose", "advise"), "remediation": ("repair", "fix", "cleanup"), "provision": ("create", "set up", "build", "spin up", "provision"),
-    "export": ("write", "save", "dump", "export"), "refresh": ("update", "rebuild", "refresh"), "keep": ("retain", "keep"), "create": ("make", "build", "produce"),
-    "missing": ("empty", "null", "blank", "absent"), "highest": ("largest", "biggest", "greatest"), "nightly": ("nightly",), "per": ("by", "for each", "per"),
-    "temporary": ("temp", "temporary", "scratch"), "fix": ("repair", "solve", "improve"), "rename": ("rename", "relabel"), "archive": ("archive",),
-    "calculated": ("computed", "derived", "calculated"), "query": ("query", "report"),
+    "show": ("display", "list", "give me", "show me", "print"),
+    "remove": ("delete", "drop", "get rid of", "throw out", "take out"),
+    "pull": ("fetch", "get", "grab", "load", "bring in", "import", "retrieve", "ingest", "collect"),
+    "latest": ("newest", "most recent", "last", "freshest"),
+    "rows": ("records", "entries", "lines", "rows"),
+    "store": ("save", "put", "keep", "land"),
+    "check": ("verify", "inspect", "test", "examine", "audit"),
+    "table": ("table", "dataset", "data set"),
+    "column": ("field", "column", "attribute"),
+    "add": ("create", "compute", "append", "make", "calculate"),
+    "average": ("mean", "avg"),
+    "total": ("sum of", "overall"),
+    "find": ("figure", "work", "find"),
+    "slow": ("sluggish", "slow", "crawling"),
+    "speed": ("speed",),
+    "set": ("set", "put"),
+    "analyze": ("analyse", "review", "assess", "scan", "inspect", "examine"),
+    "issues": ("problems", "errors", "defects"),
+    "suggest": ("recommend", "propose", "advise"),
+    "remediation": ("repair", "fix", "cleanup"),
+    "provision": ("create", "set up", "build", "spin up", "provision"),
+    "export": ("write", "save", "dump", "export"),
+    "refresh": ("update", "rebuild", "refresh"),
+    "keep": ("retain", "keep"),
+    "create": ("make", "build", "produce"),
+    "missing": ("empty", "null", "blank", "absent"),
+    "highest": ("largest", "biggest", "greatest"),
+    "nightly": ("nightly",),
+    "per": ("by", "for each", "per"),
+    "temporary": ("temp", "temporary", "scratch"),
+    "fix": ("repair", "solve", "improve"),
+    "rename": ("rename", "relabel"),
+    "archive": ("archive",),
+    "calculated": ("computed", "derived", "calculated"),
+    "query": ("query", "report"),
 }
 
 
 def varied(text: str, rng: random.Random) -> str:
     """The sentence in other words, letters or dress."""
     if rng.random() < 0.35:
-        text = re.sub(r"[a-z]+", lambda m: rng.choice(SWAPS[m[0]]) if m[0] in SWAPS and rng.random() < 0.4 else m[0], text)
+        text = re.sub(
+            r"[a-z]+", lambda m: rng.choice(SWAPS[m[0]]) if m[0] in SWAPS and rng.random() < 0.4 else m[0], text
+        )
     if rng.random() < 0.4:
         text = rng.choice(WRAPPERS).format(text.rstrip("."))
     if rng.random() < 0.12:
@@ -269,7 +342,7 @@ def misspelt(text: str, rng: random.Random) -> str:
         return text
     i = rng.choice(places)
     w, at = words[i], rng.randrange(1, len(words[i]) - 1)
-    words[i] = rng.choice((w[:at] + w[at + 1] + w[at] + w[at + 2:], w[:at] + w[at + 1:], w[:at] + w[at] + w[at:]))
+    words[i] = rng.choice((w[:at] + w[at + 1] + w[at] + w[at + 2 :], w[:at] + w[at + 1 :], w[:at] + w[at] + w[at:]))
     return " ".join(words)
 
 
@@ -344,7 +417,9 @@ class Generator:
     def with_following(self) -> Sample:
         """A sentence that makes a table, and one or two that go on with it."""
         world = self.rng.choice(list(self.worlds.values()))
-        text, plan = self.rng.choice([p for p in PATTERNS if re.match(r"ingest|transform .* into|provision|transform \{t\}", p[1])])
+        text, plan = self.rng.choice(
+            [p for p in PATTERNS if re.match(r"ingest|transform .* into|provision|transform \{t\}", p[1])]
+        )
         fill = Fill(world, self.rng)
         first = fill.pair(text, plan)
         if first is None:
@@ -400,8 +475,9 @@ class Generator:
         what = "resource" if p.plan.startswith(("ingest", "limit")) else "table"
         return Sample(g.prompt, f"ask {what}", "elsewhere")
 
-    def resolved(self, pair: tuple[str, str] | None, world: World, origin: str, focus: tuple[str, ...],
-                 only: str | None = None) -> Sample:
+    def resolved(
+        self, pair: tuple[str, str] | None, world: World, origin: str, focus: tuple[str, ...], only: str | None = None
+    ) -> Sample:
         """The sample of a pair whose plan is partly in ids (`it`, TIME, MATCH)."""
         if pair is None:
             raise Unsayable("no fit")
@@ -409,8 +485,16 @@ class Generator:
         if not focus and re.search(r"^\w+ (?:refresh of )?it\b|from it\b", plan.split(" ; ")[0]):
             tables = list(world.catalog.tables)
             used = only or self.rng.choice(tables)
-            world = World(world.name, world.catalog.__class__(tables={used: world.catalog.tables[used]}, resources=world.catalog.resources,
-                                                             sources=world.catalog.sources, queries=world.catalog.queries), world.values)
+            world = World(
+                world.name,
+                world.catalog.__class__(
+                    tables={used: world.catalog.tables[used]},
+                    resources=world.catalog.resources,
+                    sources=world.catalog.sources,
+                    queries=world.catalog.queries,
+                ),
+                world.values,
+            )
         elif self.rng.random() < 0.4 and not focus:
             world = narrowed(world, names_in(plan, world), self.rng)
         text = varied(text, self.rng)
@@ -448,7 +532,9 @@ def renumbered(s: Sample, rng: random.Random) -> Sample:
     return Sample(ID_WORDS.sub(moved, s.prompt), ID_WORDS.sub(moved, s.plan), s.origin)
 
 
-def samples(pairs: Sequence[Pair], worlds: Mapping[str, World], known: frozenset[str], seed: int, count: int) -> Iterator[Sample]:
+def samples(
+    pairs: Sequence[Pair], worlds: Mapping[str, World], known: frozenset[str], seed: int, count: int
+) -> Iterator[Sample]:
     """`count` samples, reproducible by seed."""
     g = Generator(pairs, worlds, known, seed)
     made = 0

@@ -2,7 +2,8 @@
 
 `{t}` a table, `{r}` a resource, `{m}` a number column, `{c}` a text column, `{w}` a time column, `{a}` any column,
 `{n}` a number, `{v}` a value of `{c}`, `{d}` a length of time, `{k}` a schedule, `{x}` a new name, `{q}` a saved query,
-`{p}` a path, `{h}` a rate, `{e}` a business word with its expression, `{y}` a store named for its data; a second one of a kind has a 2. `it` in a plan is the table that was left before.
+`{p}` a path, `{h}` a rate, `{e}` a business word with its expression, `{y}` a store named for its data;
+a second one of a kind has a 2. `it` in a plan is the table that was left before.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ why is {q} so slow? fix it => optimize query {q}
 find out why {q} is slow and fix it => optimize query {q}
 the {q} query is too slow, repair it => optimize query {q}
 find the reason why the query {q} is slow and fix it => optimize query {q}
-provision a new columnar store for the {t} data and set up a nightly refresh => provision {y} from {t} ; schedule refresh of it daily at 00:00
+set up a columnar store for the {t} data and a nightly refresh => provision {y} from {t} ; schedule refresh of it daily at 00:00
 provision a new columnar store for {t} and set up a {k} refresh => provision {y} from {t} ; schedule refresh of it {k}
 set up a columnar store for the {t} data with a {k} refresh => provision {y} from {t} ; schedule refresh of it {k}
 create an analytical store for {t}, refreshed {k} => provision {y} from {t} ; schedule refresh of it {k}
@@ -229,17 +230,56 @@ push it to {r} => deliver it to {r}
 """)
 
 SCHEDULES: tuple[tuple[str, str], ...] = (
-    ("nightly", "daily at 00:00"), ("every night", "daily at 00:00"), ("daily at 02:00", "daily at 02:00"),
-    ("every day at 6am", "daily at 06:00"), ("hourly", "hourly"), ("every hour", "hourly"), ("every 15 minutes", "every 15 minutes"),
-    ("every weekday at 06:00", "weekdays at 06:00"), ("every monday at 7:30", "weekly on monday at 07:30"),
-    ("weekly", "weekly on monday at 00:00"), ("monthly on the 5th", "monthly on day 5 at 00:00"), ("twice a day", "every 12 hours"),
-    ("every 6 hours", "every 6 hours"), ("each morning", "daily at 06:00"), ("at midnight", "daily at 00:00"))
+    ("nightly", "daily at 00:00"),
+    ("every night", "daily at 00:00"),
+    ("daily at 02:00", "daily at 02:00"),
+    ("every day at 6am", "daily at 06:00"),
+    ("hourly", "hourly"),
+    ("every hour", "hourly"),
+    ("every 15 minutes", "every 15 minutes"),
+    ("every weekday at 06:00", "weekdays at 06:00"),
+    ("every monday at 7:30", "weekly on monday at 07:30"),
+    ("weekly", "weekly on monday at 00:00"),
+    ("monthly on the 5th", "monthly on day 5 at 00:00"),
+    ("twice a day", "every 12 hours"),
+    ("every 6 hours", "every 6 hours"),
+    ("each morning", "daily at 06:00"),
+    ("at midnight", "daily at 00:00"),
+)
 
-WRAPPERS = ("{}", "{}", "{}", "{}", "{}", "{}", "{}", "please {}", "{} please", "can you {}?", "could you {}", "i need to {}", "i want to {}", "{}, thanks",
-            "hi, {}", "hello team, {}. thanks!", "we need you to {}", "hey can you {} for me", "ok now {}", "next, {}", "{} asap",
-            "pls {}", "{} thx", "would you mind helping: {}", "first thing today: {}", "as discussed, {}", "quick one: {}")
+WRAPPERS = (
+    "{}",
+    "{}",
+    "{}",
+    "{}",
+    "{}",
+    "{}",
+    "{}",
+    "please {}",
+    "{} please",
+    "can you {}?",
+    "could you {}",
+    "i need to {}",
+    "i want to {}",
+    "{}, thanks",
+    "hi, {}",
+    "hello team, {}. thanks!",
+    "we need you to {}",
+    "hey can you {} for me",
+    "ok now {}",
+    "next, {}",
+    "{} asap",
+    "pls {}",
+    "{} thx",
+    "would you mind helping: {}",
+    "first thing today: {}",
+    "as discussed, {}",
+    "quick one: {}",
+)
 
-REFUSALS: tuple[str, ...] = tuple(line.strip() for line in """
+REFUSALS: tuple[str, ...] = tuple(
+    line.strip()
+    for line in """
 hello
 hello there, how are you today
 what can you do
@@ -304,4 +344,5 @@ remind me at noon to drink water
 set an alarm for 7
 convert this pdf to word
 print {t} on the printer in the office
-""".strip().splitlines())
+""".strip().splitlines()
+)

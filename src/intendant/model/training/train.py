@@ -32,7 +32,9 @@ class Muon(torch.optim.Optimizer):
     Learns from fewer samples than Adam at this size; for matrices inside the blocks only.
     """
 
-    def __init__(self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -109,8 +111,8 @@ def batches(data: Sequence[Encoded], size: int, rng: random.Random) -> Iterator[
         order = list(range(len(data)))
         rng.shuffle(order)
         for at in range(0, len(order) - size, size * 40):
-            chunk = sorted(order[at:at + size * 40], key=lambda i: len(data[i][0]))
-            groups = [chunk[i:i + size] for i in range(0, len(chunk), size)]
+            chunk = sorted(order[at : at + size * 40], key=lambda i: len(data[i][0]))
+            groups = [chunk[i : i + size] for i in range(0, len(chunk), size)]
             rng.shuffle(groups)
             for g in groups:
                 yield padded([data[i] for i in g])
@@ -120,8 +122,8 @@ def padded(group: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
     longest = max(len(t) for t, _ in group)
     tokens, labels = torch.zeros(len(group), longest, dtype=torch.long), torch.full((len(group), longest), -100)
     for row, (t, start) in enumerate(group):
-        tokens[row, :len(t)] = torch.tensor(t)
-        labels[row, start - 1:len(t) - 1] = torch.tensor(t[start:])
+        tokens[row, : len(t)] = torch.tensor(t)
+        labels[row, start - 1 : len(t) - 1] = torch.tensor(t[start:])
     return tokens, labels
 
 
@@ -131,7 +133,7 @@ def exactness(network: Network, data: Sequence[Encoded]) -> float:
     network.eval()
     right = 0
     for at in range(0, len(data), 128):
-        tokens, labels = padded(data[at:at + 128])
+        tokens, labels = padded(data[at : at + 128])
         best = network(tokens).argmax(-1)
         right += int(((best == labels) | (labels == -100)).all(-1).sum())
     network.train()
@@ -164,17 +166,31 @@ def train(settings: Settings, folder: Path) -> Path:
     worlds, pairs = load_worlds(), bank()
     own = [p for i, p in enumerate(pairs) if not is_held_out(p, i)]
     seen = {n: w for n, w in worlds.items() if n not in HELD_OUT}
-    vocabulary = Vocabulary.load(Path(settings.start).with_suffix(".vocab")) if settings.start else build_vocabulary(own, seen)
+    vocabulary = (
+        Vocabulary.load(Path(settings.start).with_suffix(".vocab")) if settings.start else build_vocabulary(own, seen)
+    )
     vocabulary.save(folder / "planner.vocab")
     started = time.monotonic()
     found = list(samples(own, seen, vocabulary.known, settings.seed, settings.samples))
     print(f"{len(found):,} samples in {time.monotonic() - started:.0f} s; {len(vocabulary.tokens)} tokens", flush=True)
-    shape = Shape(len(vocabulary.tokens), width=settings.width, layers=settings.layers, heads=settings.width // 64,
-                  inner=settings.width * 5 // 64 * 32)
+    shape = Shape(
+        len(vocabulary.tokens),
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.width // 64,
+        inner=settings.width * 5 // 64 * 32,
+    )
     data = encoded(found, vocabulary, shape.context)
     held = encoded(validation(vocabulary.known), vocabulary, shape.context)
-    facts = {"settings": asdict(settings), "shape": asdict(shape), "samples": len(data), "pairs": len(own), "held_out": len(held),
-             "catalogs": len(seen), "data": hashlib.sha256("\n".join(f"{s.prompt}\t{s.plan}" for s in found).encode()).hexdigest()}
+    facts = {
+        "settings": asdict(settings),
+        "shape": asdict(shape),
+        "samples": len(data),
+        "pairs": len(own),
+        "held_out": len(held),
+        "catalogs": len(seen),
+        "data": hashlib.sha256("\n".join(f"{s.prompt}\t{s.plan}" for s in found).encode()).hexdigest(),
+    }
     network = Network(shape, settings.dropout)
     if settings.start:
         network.load_state_dict(torch.load(settings.start)["weights"])
@@ -183,12 +199,21 @@ def train(settings: Settings, folder: Path) -> Path:
     return fit(network, data, held, vocabulary, settings, facts, folder)
 
 
-def fit(network: Network, data: Sequence[Encoded], held: Sequence[Encoded], vocabulary: Vocabulary, settings: Settings,
-        facts: dict[str, object], folder: Path) -> Path:
+def fit(
+    network: Network,
+    data: Sequence[Encoded],
+    held: Sequence[Encoded],
+    vocabulary: Vocabulary,
+    settings: Settings,
+    facts: dict[str, object],
+    folder: Path,
+) -> Path:
     inside = [p for p in network.blocks.parameters() if p.dim() > 1]
     rest = [p for p in network.parameters() if not any(p is q for q in inside)]
-    optimizers: list[torch.optim.Optimizer] = [Muon(inside, lr=settings.matrix_rate),
-                                               torch.optim.AdamW(rest, lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.01)]
+    optimizers: list[torch.optim.Optimizer] = [
+        Muon(inside, lr=settings.matrix_rate),
+        torch.optim.AdamW(rest, lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
     tops = (settings.matrix_rate, settings.rate)
     curve, started, tokens_seen, running = Curve(), time.monotonic(), 0, 0.0
     stream = batches(data, settings.batch, random.Random(settings.seed))
@@ -207,15 +232,32 @@ def fit(network: Network, data: Sequence[Encoded], held: Sequence[Encoded], voca
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        step, tokens_seen, running = step + 1, tokens_seen + tokens.numel(), 0.98 * running + 0.02 * float(loss.detach())
+        step, tokens_seen, running = (
+            step + 1,
+            tokens_seen + tokens.numel(),
+            0.98 * running + 0.02 * float(loss.detach()),
+        )
         if step % 200 == 0:
             curve.loss.append((step, round(running, 4)))
-            print(f"step {step} loss {running:.3f} {tokens_seen / (time.monotonic() - started):,.0f} tokens/s", flush=True)
+            print(
+                f"step {step} loss {running:.3f} {tokens_seen / (time.monotonic() - started):,.0f} tokens/s", flush=True
+            )
         if time.monotonic() - last > 180 or share >= 1:
             curve.exact.append((step, round(exactness(network, held), 4)))
             print(f"step {step} share {share:.2f} exact {curve.exact[-1][1]:.3f}", flush=True)
-            save(network, vocabulary, {**facts, "steps": step, "tokens": tokens_seen, "minutes": round((time.monotonic() - started) / 60, 1),
-                                       "loss": curve.loss, "exact": curve.exact}, folder)
+            save(
+                network,
+                vocabulary,
+                {
+                    **facts,
+                    "steps": step,
+                    "tokens": tokens_seen,
+                    "minutes": round((time.monotonic() - started) / 60, 1),
+                    "loss": curve.loss,
+                    "exact": curve.exact,
+                },
+                folder,
+            )
             last = time.monotonic()
     return folder / "planner.gguf"
 

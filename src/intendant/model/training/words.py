@@ -29,15 +29,19 @@ def build_vocabulary(pairs: Sequence[Pair], worlds: Mapping[str, World]) -> Voca
             for token in ground(p.text, worlds[p.catalog].index, known=frozenset()).prompt.split():
                 if not ID_WORDS.fullmatch(token):
                     spread[token].add(p.catalog)
-    own = " ".join([*(t for t, _ in (*PATTERNS, *FOLLOWING, *SCHEDULES)), *WRAPPERS, *(w for s in SWAPS.values() for w in s)])
+    own = " ".join(
+        [*(t for t, _ in (*PATTERNS, *FOLLOWING, *SCHEDULES)), *WRAPPERS, *(w for s in SWAPS.values() for w in s)]
+    )
     plain = {w.lower for w in words_of(own)} | set(SWAPS) | COMMANDS | STOP | set(CONTEXT) | set(SYNONYMS) | set(KINDS)
     fixed = [BEGIN, END, PLAN, *words_of_plans(), *(f"{f}{n}" for f in FAMILIES for n in range(1, MOST + 1))]
-    words = sorted(plain - set(fixed)) + sorted((w for w, s in spread.items() if len(s) > 1 and w not in plain and w not in fixed),
-                                                key=lambda w: (-len(spread[w]), w))
+    words = sorted(plain - set(fixed)) + sorted(
+        (w for w, s in spread.items() if len(s) > 1 and w not in plain and w not in fixed),
+        key=lambda w: (-len(spread[w]), w),
+    )
     for w in spread:
         for n in (2, 3, 4):
             for i in range(len(w) - n + 1):
-                rare[w[i:i + n]] += 1
+                rare[w[i : i + n]] += 1
     letters = sorted({c for w in spread for c in w if c.isprintable()} | set("abcdefghijklmnopqrstuvwxyz_-."))[:150]
     pieces = [*letters, *(p for p, _ in rare.most_common(400))]
     room = SIZE - len(fixed) - len(pieces)
