@@ -257,10 +257,16 @@ def test_lineage_goes_from_a_column_up_to_the_source_and_the_sentence(here: Worl
     assert [p["inputs"][0]["name"] for p in parents] == ["drops.orders.amount", "drops.orders.quantity"]
 
 
+def test_a_query_without_operators_shows_the_whole_table(here: World) -> None:
+    answer = here.done("query customers").answer
+    assert answer["columns"] == ["customer_id", "name", "email"] and len(answer["rows"]) == 3
+
+
 # ---------------------------------------------------------------- rules
 @pytest.mark.parametrize(
     ("policy", "status", "rows", "aside"),
-    [("rollback", "rolled_back", 6, 0), ("quarantine", "succeeded", 5, 1), ("review", "waiting_approval", 6, 0), ("warn", "succeeded", 6, 0)],
+    [("rollback", "rolled_back", 6, 0), ("quarantine", "succeeded", 5, 1),
+     ("review", "waiting_approval", 6, 0), ("warn", "succeeded", 6, 0)],
 )
 def test_a_broken_rule_ends_as_its_policy_says(policy: str, status: str, rows: int, aside: int, here: World) -> None:
     result = here.app.do(f"check orders for not null amount on failure {policy}")
@@ -272,7 +278,8 @@ def test_a_broken_rule_ends_as_its_policy_says(policy: str, status: str, rows: i
 
 @pytest.mark.parametrize(
     ("policy", "status", "rows", "aside"),
-    [("rollback", "rolled_back", 4, 0), ("quarantine", "succeeded", 4, 2), ("review", "waiting_approval", 4, 0), ("warn", "succeeded", 6, 0)],
+    [("rollback", "rolled_back", 4, 0), ("quarantine", "succeeded", 4, 2),
+     ("review", "waiting_approval", 4, 0), ("warn", "succeeded", 6, 0)],
 )
 def test_a_stored_rule_stands_before_the_next_load(policy: str, status: str, rows: int, aside: int, here: World) -> None:
     here.done("ingest drops.orders where amount > 0 and region is not null into staging.o")

@@ -11,23 +11,11 @@ from world import EVENTS, World, world
 ROWS = "SELECT id FROM staging.events ORDER BY 1"
 
 
-@pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """For tests that write only tables of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORLD_TOKEN", "t")
-        with world(tmp_path_factory.mktemp("reading")) as made:
-            yield made
-
-
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("WORLD_TOKEN", "t")
     with world(tmp_path) as made:
         yield made
-
-
-NEWEST = [e["id"] for e in sorted(EVENTS, key=lambda e: e["at"], reverse=True)]
 
 
 @pytest.mark.parametrize(
@@ -40,21 +28,20 @@ NEWEST = [e["id"] for e in sorted(EVENTS, key=lambda e: e["at"], reverse=True)]
         ("latest 2 by id columns id", [59, 60]),
     ],
 )
-def test_the_rows_asked_for_are_the_rows_that_come(asked: str, expected: list[int], reading: World) -> None:
-    name = f"staging.t{abs(hash(asked))}"
-    reading.done(f'ingest api.events {asked} into {name}')
-    assert [r[0] for r in reading.rows(f"SELECT id FROM {name} ORDER BY 1")] == expected
+def test_the_rows_asked_for_are_the_rows_that_come(asked: str, expected: list[int], here: World) -> None:
+    here.done(f"ingest api.events {asked}")
+    assert [r[0] for r in here.rows(ROWS)] == expected
 
 
-def test_latest_without_a_column_goes_by_the_declared_time(reading: World) -> None:
-    reading.done("ingest api.events latest 4 into staging.newest")
-    times = [r[0] for r in reading.rows("SELECT at FROM staging.newest ORDER BY 1 DESC")]
+def test_latest_without_a_column_goes_by_the_declared_time(here: World) -> None:
+    here.done("ingest api.events latest 4 into staging.newest")
+    times = [r[0] for r in here.rows('SELECT "at" FROM staging.newest ORDER BY 1 DESC')]
     assert [t[:10] for t in times] == [e["at"][:10] for e in sorted(EVENTS, key=lambda e: e["at"], reverse=True)[:4]]
 
 
-def test_first_takes_just_so_many_and_columns_just_those(reading: World) -> None:
-    reading.done("ingest api.events first 7 columns kind, id into staging.few")
-    shown = reading.app.show("staging.few")
+def test_first_takes_just_so_many_and_columns_just_those(here: World) -> None:
+    here.done("ingest api.events first 7 columns kind, id into staging.few")
+    shown = here.app.show("staging.few")
     assert (shown["rows"], list(shown["columns"])) == (7, ["kind", "id"])
 
 
@@ -115,8 +102,8 @@ def test_a_source_that_fails_changes_nothing(here: World) -> None:
     assert len(here.rows(ROWS)) == 10
 
 
-def test_a_database_and_a_file_are_read_like_an_api(reading: World) -> None:
-    reading.done("ingest crm.people latest 2 into staging.people")
-    assert reading.rows("SELECT id FROM staging.people ORDER BY 1") == [[4], [5]]
-    reading.done("ingest drops.orders where region = 'north' into staging.north")
-    assert reading.rows("SELECT order_id FROM staging.north ORDER BY 1") == [[1], [3]]
+def test_a_database_and_a_file_are_read_like_an_api(here: World) -> None:
+    here.done("ingest crm.people latest 2 into staging.people")
+    assert here.rows("SELECT id FROM staging.people ORDER BY 1") == [[4], [5]]
+    here.done("ingest drops.orders where region = 'north' into staging.north")
+    assert here.rows("SELECT order_id FROM staging.north ORDER BY 1") == [[1], [3]]

@@ -11,6 +11,7 @@ from intendant.actions.base import Context, Effect, Footprint, place, placed
 from intendant.catalog import Catalog
 from intendant.language.expression import columns_of, parse_expression
 from intendant.operators._compile import Typing, apply, reads_of, sql_text
+from intendant.operators.base import select_from
 from intendant.types import Json, Step
 
 __all__ = ["Query", "jsonable"]
@@ -37,7 +38,7 @@ class Query(Effect):
         steps = step.get("operators") or ()
         relation = apply(step.args["table"], steps, context.catalog, context.typing, place(step))
         sql = (
-            f"SELECT * FROM ({sql_text(relation.query)}) LIMIT {MOST_ROWS}"
+            sql_text(select_from(relation).limit(MOST_ROWS, copy=False))
             if not relation.ordered
             else sql_text(relation.query)
         )

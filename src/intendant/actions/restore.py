@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from intendant.actions.base import Context, Effect, Footprint, place
 from intendant.catalog import Catalog
-from intendant.errors import LakeError
+from intendant.errors import Damaged, LakeError
 from intendant.operators._compile import Typing
 from intendant.types import Json, Step
 
@@ -33,7 +35,10 @@ class Restore(Effect):
 
     def act(self, step: Step, context: Context) -> dict[str, Json]:
         name, lake, stamp = step.args["table"], context.lake, context.stamp
-        done = lake.published(name, stamp) if lake.exists(name) else None
+        done = None
+        if lake.exists(name):
+            with suppress(Damaged):  # restoring is the way out of it
+                done = lake.published(name, stamp)
         if done is None and not lake.exists(name):
             done = lake.undrop(name, stamp)
             if not step.get("version"):
@@ -45,7 +50,11 @@ class Restore(Effect):
         return {"outputs": [_output(name, done.version, done.rows)]}
 
     def previous(self, name: str, context: Context) -> int:
-        versions = [s.version for s in context.lake.history(name)]
+        try:
+            versions = [s.version for s in context.lake.history(name)]
+        except Damaged:
+            whole = context.lake.newest_whole(name)
+            versions = [-1, whole.version] if whole else []
         if len(versions) < 2:
             raise LakeError(
                 f"table {name!r} has no earlier version", hint=f"`intendant history {name}` shows what there is."
