@@ -19,7 +19,7 @@ class Thresholds:
     """Confidence at and above `ready` runs; at and above `confirm` it is shown first; below it is asked about."""
 
     ready: float = 0.75
-    confirm: float = 0.45
+    confirm: float = 0.6
 
 
 QUESTIONS = {

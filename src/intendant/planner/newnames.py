@@ -78,7 +78,7 @@ def phrase(words: Sequence[Word], i: int, free: list[bool], most: int, staging: 
     if not run or (len(run) == 1 and run[0].lower in COMMANDS):
         return
     whole = "_".join(w.lower if not w.is_name else w.text for w in run)
-    texts = [whole] + ([run[0].lower] if len(run) > 1 else [])
+    texts = [whole] + ([run[0].lower] if len(run) > 2 else [])
     if staging:
         texts = [f"staging.{texts[0]}", *texts]
     yield NewName(run[0].at, run[-1].end, tuple(texts))

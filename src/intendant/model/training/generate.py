@@ -194,13 +194,9 @@ class Fill:
             n = rng.choice((5, 10, 25, 50, 100, 250, 500, 1000, 5000, 10000, 100000))
             return rng.choice((f"{n:,}", str(n))), str(n)
         if kind == "v":
-            column = next((v for k, (_, v) in chosen.items() if k[0] == "c"), None)
-            pool = [v for (_, c), vs in self.w.values.items() for v in vs if quoted(c) == column]
-            value = (
-                rng.choice(pool)
-                if pool
-                else rng.choice(("north", "blue", "A12", "closed", "Berlin", "premium", "draft"))
-            )
+            beside = next((v for k, (_, v) in chosen.items() if k[0] == "c"), None)
+            shown = [v for (_, c), vs in self.w.values.items() for v in vs if quoted(c) == beside]
+            value = rng.choice(shown or ["north", "blue", "A12", "closed", "Berlin", "premium", "draft"])
             return rng.choice((value, f"'{value}'", value)), "'" + value.replace("'", "''") + "'"
         if kind == "d":
             n, unit = rng.choice((1, 2, 3, 7, 10, 30, 90, 365)), rng.choice(("day", "week", "month", "year", "hour"))
