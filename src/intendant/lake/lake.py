@@ -79,6 +79,13 @@ class Lake:
         self._check_files(log, state, table)
         return self._snapshot(table, state)
 
+    def newest_whole(self, table: str) -> Snapshot | None:
+        """The newest version that can be read, None when there is none: what a damaged table can be restored to."""
+        for version in range(self._log(table).latest() or 0, -1, -1):
+            with suppress(LakeError):
+                return self.snapshot(table, version)
+        return None
+
     def history(self, table: str) -> list[Snapshot]:
         """Every version that can be restored, newest first, without `files`. Raises UnknownName, Damaged."""
         log = self._known(table)

@@ -14,7 +14,7 @@ from pathlib import Path
 from intendant.errors import Damaged, DiskFull, LakeError
 from intendant.types import Event, Json
 
-__all__ = ["Journal"]
+__all__ = ["UNREADABLE", "Journal"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -25,6 +25,7 @@ CREATE INDEX IF NOT EXISTS by_kind ON events (kind, seq);
 CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
+UNREADABLE = ("SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS")
 COLUMNS = "seq, at, run, key, kind, data, prev, hash"
 
 
@@ -33,6 +34,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path, self.local = path, threading.local()
+        self.opened: list[sqlite3.Connection] = []
 
     def append(self, run: str, key: str, kind: str, data: Mapping[str, Json]) -> Event:
         """Records a fact. The same (run, key) again records nothing and returns the first.
@@ -97,10 +99,10 @@ class Journal:
         return n
 
     def close(self) -> None:
-        db = getattr(self.local, "db", None)
-        if db is not None:
-            db.close()
-            self.local.db = None
+        """Closes the connections of all threads, so that the file is whole by itself and can be copied."""
+        while self.opened:
+            self.opened.pop().close()
+        self.local = threading.local()
 
     def _one(self, db: sqlite3.Connection, run: str, key: str, kind: str, data: Mapping[str, Json]) -> Event:
         row = db.execute(f"SELECT {COLUMNS} FROM events WHERE run = ? AND key = ?", (run, key)).fetchone()
@@ -118,14 +120,14 @@ class Journal:
         try:
             yield self._db()
         except sqlite3.DatabaseError as e:
-            text = str(e)
-            if "full" in text or "disk I/O" in text:
+            text, name = str(e), getattr(e, "sqlite_errorname", "")
+            if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name not in UNREADABLE):
                 raise DiskFull(
                     "the journal can't be written: no space left",
                     where=str(self.path),
                     hint="Free some space and try again.",
                 ) from None
-            if "malformed" in text or "not a database" in text:
+            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")):
                 raise Damaged(
                     "the journal's file is damaged",
                     where=str(self.path),
@@ -140,7 +142,8 @@ class Journal:
     def _db(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self.local, "db", None)
         if db is None:
-            db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+            db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self.opened.append(db)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.executescript(SCHEMA)

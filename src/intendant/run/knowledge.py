@@ -7,10 +7,11 @@ import json
 import re
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from intendant.catalog import Catalog, Table
-from intendant.errors import IntendantError
+from intendant.errors import Damaged, IntendantError
 from intendant.lake import Lake
 from intendant.run.journal import Journal
 from intendant.sources import open_source
@@ -79,7 +80,14 @@ class Knowledge:
         return list(last.values())
 
     def _table(self, name: str) -> Table:
-        snapshot = self.lake.snapshot(name)
+        """A table as it is; a damaged one as its last whole version, so that it can be rolled back and others be used."""
+        try:
+            snapshot = self.lake.snapshot(name)
+        except Damaged:
+            whole = self.lake.newest_whole(name)
+            if whole is None:
+                return Table(name, ())
+            snapshot = whole
         return Table(name, snapshot.columns, snapshot.rows, snapshot.version, self.lake.settings(name))
 
     def _declared(self, name: str) -> dict[str, Resource]:
@@ -143,8 +151,9 @@ class Knowledge:
 
     def _keep(self, kept: Mapping[str, Json]) -> None:
         temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        temporary.replace(self.path)
+        with suppress(OSError):  # it can be learned again
+            temporary.write_text(json.dumps(kept), encoding="utf-8")
+            temporary.replace(self.path)
 
     def _hash(self, name: str) -> str:
         """Changes with the source's settings and, for a folder of files, with the files."""

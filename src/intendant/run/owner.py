@@ -19,6 +19,7 @@ from typing import IO
 from dbos import DBOS, SetWorkflowID
 
 from intendant.errors import Busy, Damaged, DiskFull, IntendantError
+from intendant.run.journal import UNREADABLE
 from intendant.types import Json
 
 __all__ = ["Owner", "Queued"]
@@ -219,19 +220,24 @@ class Owner:
             lock.close()
 
 
+NO_SPACE = ("disk is full", "disk I/O", "No space left", "File too large")
+
+
 def broken_by(error: Exception, state: Path) -> IntendantError:
     """What an exception outside any phase says of the state: full, damaged, or a fault of ours."""
     text, kept = str(error), "Unfinished runs are kept: `intendant resume` goes on with them."
     if isinstance(error, IntendantError):
         error.hint = f"{error.hint} {kept}" if kept not in error.hint else error.hint
         return error
-    if "disk is full" in text or "disk I/O" in text or "No space" in text or "File too large" in text:
+    name = getattr(getattr(error, "orig", error), "sqlite_errorname", "")
+    unreadable = name in UNREADABLE or "malformed" in text or "not a database" in text
+    if not unreadable and any(words in text for words in NO_SPACE):
         return DiskFull(
             "the runs can't be recorded: no space left",
             where=str(state / "runs.sqlite"),
             hint=f"Free some space. {kept}",
         )
-    if "malformed" in text or "not a database" in text:
+    if unreadable:
         return Damaged(
             "the file of runs is damaged",
             where=str(state / "runs.sqlite"),
