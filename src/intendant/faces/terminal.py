@@ -101,9 +101,9 @@ class Progress:
         if kind == "rows":
             return f"{data['table']}: {data['rows']:,} rows"
         if kind == "step.retried":
-            return f"waiting {data['wait_s']:.1f} s: {escape(str(data['message']))[:80]}"
+            return f"waiting {data['wait_s']:.1f} s: {escape(plain(data['message']))[:80]}"
         if kind in ("data.ready", "quality.passed", "quality.failed", "table.published"):
-            return f"{kind} {escape(str(data.get('table', '')))}"
+            return f"{kind} {escape(plain(data.get('table', '')))}"
         return ""
 
 
@@ -122,7 +122,7 @@ def show_made(value: Mapping[str, Json]) -> None:
 
 
 def show_loaded(value: Mapping[str, Json]) -> None:
-    out.print(f"[green]✓[/] [bold]{escape(value['table'])}[/] version {value['version']}, {value['rows']:,} rows")
+    out.print(f"[green]✓[/] [bold]{escape(plain(value['table']))}[/] version {value['version']}, {value['rows']:,} rows")
 
 
 def show_result(r: Mapping[str, Json]) -> None:
@@ -131,7 +131,7 @@ def show_result(r: Mapping[str, Json]) -> None:
     if r["plan"]:
         out.print(
             Panel(
-                Syntax(r["plan"], "sql", theme="ansi_dark", background_color="default", word_wrap=True),
+                Syntax(plain(r["plan"]), "sql", theme="ansi_dark", background_color="default", word_wrap=True),
                 title="plan",
                 border_style="dim",
                 title_align="left",
@@ -141,11 +141,11 @@ def show_result(r: Mapping[str, Json]) -> None:
         out.print(Text("  would ", style="dim") + Text(plain(line)))
     for o in r["outputs"]:
         aside = (
-            f", [yellow]{o['rows_quarantined']:,} set aside[/] in quarantine.{escape(o['table'])}"
+            f", [yellow]{o['rows_quarantined']:,} set aside[/] in quarantine.{escape(plain(o['table']))}"
             if o["rows_quarantined"]
             else ""
         )
-        out.print(f"  [bold]{escape(o['table'])}[/] version {o['version']}: {o['rows_written']:,} rows{aside}")
+        out.print(f"  [bold]{escape(plain(o['table']))}[/] version {o['version']}: {o['rows_written']:,} rows{aside}")
     for s in r["steps"]:
         if s.get("optimization"):
             show_optimization(s["optimization"])
@@ -170,7 +170,7 @@ def show_optimization(o: Mapping[str, Json]) -> None:
         verdict = "kept" if o["kept"] else "reverted: it was no faster"
         note = "" if o.get("measurable") else " (too few rows to tell a difference)"
         measured = f"{o['before_ms']} ms before, {o['after_ms']} ms after, [bold]{verdict}[/]{note}"
-        out.print(f"  sorted by {escape(', '.join(o['columns']))}: {measured}; {escape(o['why'])}")
+        out.print(f"  sorted by {escape(plain(', '.join(o['columns'])))}: {measured}; {escape(plain(o['why']))}")
 
 
 def show_findings(findings: list[Mapping[str, Json]]) -> None:
@@ -203,11 +203,11 @@ def ask(question: Question) -> str:
 
 def confirm(prepared: Any) -> bool:
     """Shows the exact plan and asks whether to run it."""
-    out.print(Panel(Text(prepared.rendered), title="plan", border_style="yellow", title_align="left"))
+    out.print(Panel(Text(plain(prepared.rendered)), title="plan", border_style="yellow", title_align="left"))
     for line in prepared.preview:
         out.print(Text("  would ", style="dim") + Text(plain(line)))
     why = prepared.needs_approval or "the plan is not certain enough to run by itself"
-    return out.input(f"[yellow]{escape(why)}.[/] Run it? [y/N] ").strip().lower() in ("y", "yes")
+    return out.input(f"[yellow]{escape(plain(why))}.[/] Run it? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def show_rows(answer: Mapping[str, Json]) -> None:
