@@ -11,7 +11,8 @@ from intendant.planner.words import COMMANDS, STOP, Word
 __all__ = ["NewName", "find_names"]
 
 BEFORE = frozenset("table becomes become as into called named titled call name to in labelled labeled dubbed".split())
-END = STOP | frozenset(
+ARITHMETIC = frozenset("times plus minus divided multiplied over * / + -".split())
+END = STOP | ARITHMETIC | frozenset(
     """then only where using rename derive filter sort group join keep drop remove add schedule refresh run
     check export limit partition partitioned sorted daily nightly hourly weekly monthly every please based computed calculated
     equal equals being showing containing holding joined matching table column field instead ordered desc descending asc
@@ -75,7 +76,8 @@ def phrase(words: Sequence[Word], i: int, free: list[bool], most: int, staging: 
         i += 1
         if run[-1].is_name:
             break
-    if not run or (len(run) == 1 and run[0].lower in COMMANDS):
+    after = words[i].lower if i < len(words) else ""
+    if not run or after in ARITHMETIC or (len(run) == 1 and run[0].lower in COMMANDS and after not in ("as", "=")):
         return
     whole = "_".join(w.lower if not w.is_name else w.text for w in run)
     texts = [whole] + ([run[0].lower] if len(run) > 2 else [])

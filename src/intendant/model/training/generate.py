@@ -364,11 +364,11 @@ class Generator:
         """One sample, or None when this draw can't be said."""
         kind = self.rng.random()
         try:
-            if kind < 0.55 and self.pairs:
+            if kind < 0.42 and self.pairs:
                 return self.from_bank()
-            if kind < 0.67 and self.pairs:
+            if kind < 0.52 and self.pairs:
                 return self.two_of_bank()
-            if kind < 0.82:
+            if kind < 0.78:
                 return self.from_pattern()
             if kind < 0.93:
                 return self.with_following()
