@@ -315,7 +315,13 @@ class Intendant(Views):
                 where=str(self.workspace.root / "pipelines"),
                 hint=did_you_mean(pipeline, files, "pipeline"),
             )
-        text = files[pipeline].read_text(encoding="utf-8")
+        try:
+            text = files[pipeline].read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as e:
+            unread = UsageError(
+                f"{files[pipeline].name} can't be read: {e}", where=str(files[pipeline]), hint="Save it as UTF-8."
+            )
+            return Result("failed", error=unread.as_dict())
         try:
             parse(text)
         except IntendantError as e:

@@ -123,6 +123,8 @@ class Workspace:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as e:
             raise WorkspaceError(f"{FILE} can't be read: {e}", where=str(path), hint="Mend that line.") from None
+        except OSError as e:
+            raise WorkspaceError(f"{FILE} can't be read: {e.strerror}", where=str(path), hint="Look at its rights.") from None
         except UnicodeDecodeError as e:
             raise WorkspaceError(
                 f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8."
@@ -142,7 +144,7 @@ class Workspace:
             model=_section(Model, data, path),
             sources=_sources(data.get("sources", {}), path),
             queries=_queries(data.get("queries", {}), path),
-            openlineage={str(k): str(v) for k, v in data.get("openlineage", {}).items()},
+            openlineage=_openlineage(data.get("openlineage", {}), path),
         )
 
     def source_config(self, name: str) -> dict[str, Json]:
@@ -175,13 +177,12 @@ def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
     if not isinstance(values, Mapping):
         raise WorkspaceError(f"{name!r} must be a section", where=str(path), hint=f"Write [{name}] and its keys below.")
     defaults = cls()
+    known = [f.name for f in fields(cls)]
     out = {}
     for key, value in values.items():
-        if not hasattr(defaults, key):
+        if key not in known:
             raise WorkspaceError(
-                f"unknown key {key!r} in [{name}]",
-                where=str(path),
-                hint=did_you_mean(key, [f.name for f in fields(cls)], "key"),
+                f"unknown key {key!r} in [{name}]", where=str(path), hint=did_you_mean(key, known, "key")
             )
         wanted = type(getattr(defaults, key))
         if (
@@ -198,6 +199,8 @@ def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
             where=str(path),
             hint="It is rollback, quarantine, review or warn.",
         )
+    if cls is Engine and made.kind != "duckdb":
+        raise WorkspaceError(f"engine.kind is {made.kind!r}", where=str(path), hint="The only engine here is duckdb.")
     return made
 
 
@@ -227,8 +230,12 @@ def _sources(data: Any, path: Path) -> dict[str, Mapping[str, Json]]:
 
 
 def _queries(data: Any, path: Path) -> dict[str, Query]:
+    if not isinstance(data, Mapping):
+        raise WorkspaceError(
+            "'queries' must be sections", where=str(path), hint="Write [queries.NAME] and its keys below."
+        )
     out = {}
-    for name, q in data.items() if isinstance(data, Mapping) else ():
+    for name, q in data.items():
         if not isinstance(q, Mapping) or not isinstance(q.get("sql"), str):
             raise WorkspaceError(f"query {name!r} has no sql", where=str(path), hint='Add sql = "SELECT ...".')
         for key in ("runs_per_day", "avg_ms"):
@@ -238,6 +245,22 @@ def _queries(data: Any, path: Path) -> dict[str, Query]:
                 )
         out[str(name)] = Query(str(name), q["sql"], q.get("runs_per_day"), q.get("avg_ms"))
     return out
+
+
+def _openlineage(data: Any, path: Path) -> dict[str, str]:
+    known = ("file", "url", "namespace")
+    if not isinstance(data, Mapping):
+        raise WorkspaceError(
+            "'openlineage' must be a section", where=str(path), hint="Write [openlineage] and its keys below."
+        )
+    for key, value in data.items():
+        if key not in known:
+            raise WorkspaceError(
+                f"unknown key {key!r} in [openlineage]", where=str(path), hint=did_you_mean(key, known, "key")
+            )
+        if not isinstance(value, str):
+            raise WorkspaceError(f"openlineage.{key} is {value!r}", where=str(path), hint="It must be a text.")
+    return dict(data)
 
 
 def _filled(value: Json, where: str) -> Json:

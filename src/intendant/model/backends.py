@@ -126,7 +126,7 @@ class Server:
                 timeout=120,
             )
             answer.raise_for_status()
-        except httpx.HTTPError as e:
+        except (httpx.HTTPError, httpx.InvalidURL) as e:
             raise ModelError(
                 f"the model server does not answer: {type(e).__name__}",
                 where=self.url,
@@ -137,12 +137,13 @@ class Server:
 
 def content_of(answer: object) -> str:
     """The message in a chat completion. Raises ModelError when it has none."""
-    data = json.loads(answer) if isinstance(answer, str | bytes) else answer
+    data = answer
     try:
+        data = json.loads(answer) if isinstance(answer, str | bytes) else answer
         return str(
             cast(dict[str, list[dict[str, dict[str, str]]]], data)["choices"][0]["message"]["content"] or ""
         ).strip()
-    except (KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError):
         raise ModelError(
             f"the model's answer has no message: {str(data)[:200]}", where="model", hint="The model must support chat."
         ) from None

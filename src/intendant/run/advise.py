@@ -43,7 +43,7 @@ def advise(described: Mapping[str, Json], thresholds: Thresholds, app: Intendant
             raise UsageError(f"{part!r} is missing", hint=f"A described pipeline has {', '.join(PARTS)}.")
     assert isinstance(source, Mapping)
     quality_metrics = measured_quality(app, str(source["name"])) if live and app else described["quality_metrics"]
-    load = measured_load(app) if live and app else described["infrastructure_metrics"]
+    load = measured_load(app) if live and app else numbers(described["infrastructure_metrics"])
     ingestion = DataIngestionAgent().analyze_data_source(source)
     quality = DataQualityAgent().assess_data_quality(
         quality_metrics, SeverityThresholds(thresholds.severity_low, thresholds.severity_medium)
@@ -61,6 +61,15 @@ def advise(described: Mapping[str, Json], thresholds: Thresholds, app: Intendant
         "recommendations": [*quality["recommendations"], *optimization["recommendations"]],
         "measured": live,
     }
+
+
+def numbers(metrics: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The metrics that needn't be there are numbers where they are. Raises UsageError."""
+    for name in ("storage_used", "storage_total", "query_latency"):
+        value = metrics.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UsageError(f"infrastructure_metrics.{name} is {value!r}", hint="Give a number, e.g. 500.")
+    return metrics
 
 
 def measured_quality(app: Intendant, name: str) -> dict[str, Json]:

@@ -70,9 +70,14 @@ def emit(workspace: Workspace, facts: Sequence[Event]) -> int:
     events = events_of(facts, where.get("namespace", workspace.root.name))
     if where.get("file"):
         path = workspace.inside(where["file"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as f:
-            f.writelines(json.dumps(e, ensure_ascii=False) + "\n" for e in events)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as f:
+                f.writelines(json.dumps(e, ensure_ascii=False) + "\n" for e in events)
+        except OSError as e:
+            raise WorkspaceError(
+                f"the lineage file can't be written: {e.strerror}", where=str(path), hint="Check [openlineage] file."
+            ) from None
     elif where.get("url"):
         post(where["url"], events)
     else:
@@ -86,7 +91,7 @@ def post(url: str, events: Sequence[dict[str, Json]]) -> None:
     try:
         for event in events:
             httpx.post(url, json=event, timeout=SECONDS).raise_for_status()
-    except httpx.HTTPError as e:
+    except (httpx.HTTPError, httpx.InvalidURL) as e:
         raise WorkspaceError(
             f"the lineage server did not take the event: {type(e).__name__}", where=url, hint="Check [openlineage] url."
         ) from None
