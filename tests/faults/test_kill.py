@@ -43,6 +43,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         assert zygote.order(unbroken, do=PLAN, log=str(base / "log")) == 0
         assert json.loads((unbroken / "result").read_text())["status"] == "succeeded"
         names = list(dict.fromkeys((base / "log").read_text().split("\n")[:-1]))
+        del names[names.index("told:finished.0.succeeded") + 1:]  # the run is over, so its process may end before it passes more
         yield World(base, base / "template", left(unbroken), names)
 
 
@@ -83,7 +84,9 @@ def test_what_a_run_leaves_is_what_it_says(world: World) -> None:
     keys = [f[0] for f in world.unbroken["facts"]]
     assert len(keys) == len(set(keys))
     assert keys[-1].startswith("finished.")
-    assert world.unbroken["schedules"] == [["mart", "provision mart from staging.orders sort by customer", "0 0 * * *"]]
+    assert [(s[0], s[1].splitlines()[-1], s[2]) for s in world.unbroken["schedules"]] == [
+        ("mart", "provision mart from staging.orders sort by customer", "0 0 * * *")
+    ]
 
 
 @pytest.mark.timeout(300)
