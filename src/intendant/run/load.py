@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import secrets
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-from sqlglot.errors import ParseError
+from sqlglot import exp, parse
+from sqlglot.errors import SqlglotError
 
 from intendant.engines.base import quoted, text
-from intendant.errors import EngineError, SourceDamaged, TypeMismatch, UnknownName, UsageError, did_you_mean
+from intendant.errors import (
+    EngineError,
+    LanguageError,
+    SourceDamaged,
+    TypeMismatch,
+    UnknownName,
+    UsageError,
+    did_you_mean,
+)
 from intendant.types import Json, Stamp
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ READERS = {
     ".parquet": "parquet",
 }
 PACKED = (".gz", ".zst")
+HEAD_BYTES = 1 << 16
 
 
 def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: bool = False) -> str:
@@ -48,6 +59,8 @@ def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: boo
     kind = READERS.get(suffixes[-1] if suffixes else "")
     if kind is None:
         raise UsageError(f"{path.name!r} has no ending that says its format", hint=f"Use one of {', '.join(READERS)}.")
+    if kind != "parquet" and is_empty(path):
+        raise SourceDamaged(f"{path.name!r} is empty", where=str(path), hint="It must have a header or a row.")
     name = text(str(path))
     if kind == "parquet":
         return f"SELECT * FROM read_parquet({name})"
@@ -69,12 +82,12 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
     if not table.strip() or "\0" in table:
         raise UsageError(f"{table!r} is no table name", hint="Give it a name.")
     path = path.absolute()
-    sql = read_sql(path, types)
-    if types:
-        check_types(app, path, types)
+    sql = read_sql(path)
     stamp = Stamp(f"load-{secrets.token_hex(6)}", "0")
     stage = app.lake.stage(table, stamp)
     try:
+        if types:
+            sql = read_sql(path, checked_types(app, path, types))
         stage.add_sql(app.engine, sql, {})
     except EngineError as e:
         stage.discard()
@@ -83,6 +96,9 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
             where=str(path),
             hint='Mend that line, or give the column\'s type with --types, e.g. \'{"amount": "VARCHAR"}\'.',
         ) from e
+    except LanguageError:
+        stage.discard()
+        raise
     snapshot = app.lake.publish(stage, "replace", operation="load")
     settings = app.lake.settings(snapshot.table)
     app.lake.set_settings(snapshot.table, {**settings, "made_by": f"load {path.name}"}, stamp)
@@ -103,16 +119,34 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
     return {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows}
 
 
-def check_types(app: Intendant, path: Path, types: Mapping[str, str]) -> None:
-    """Every named column is in the file, every type exists. Raises UnknownName, TypeMismatch."""
-    found = [c.name for c in app.engine.types(read_sql(path), {})]
+def is_empty(path: Path) -> bool:
+    """Whether a text file holds nothing but white space; what can't be unpacked here is left to the engine."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as f:
+            return not f.read(HEAD_BYTES).strip() and not f.read(1)
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def checked_types(app: Intendant, path: Path, types: Mapping[str, str]) -> Mapping[str, str]:
+    """The types to read with: JSON needs those of all columns, since it is read as the columns that are listed.
+
+    Every named column is in the file, every type exists. Raises UnknownName, TypeMismatch, EngineError.
+    """
+    columns = app.engine.types(read_sql(path), {})
+    found = [c.name for c in columns]
     for column, kind in types.items():
         if column not in found:
             raise UnknownName(f"{path.name!r} has no column {column!r}", hint=did_you_mean(column, found, "column"))
         try:
-            known = exp.DataType.build(str(kind), dialect="duckdb").sql("duckdb")  # one type and nothing else
+            [cast] = parse(f"CAST(NULL AS {kind})", dialect="duckdb")
+            if not isinstance(cast, exp.Cast):  # one type and nothing else
+                raise ValueError(kind)
+            known = cast.to.sql("duckdb")
             app.engine.types(f"SELECT NULL::{known} AS {quoted(column)}", {})
-        except (EngineError, ParseError):
+        except (EngineError, SqlglotError, ValueError):
             raise TypeMismatch(
                 f"{kind!r} is no SQL type (column {column!r})", hint="E.g. BIGINT, DOUBLE, VARCHAR, TIMESTAMP."
             ) from None
+    is_json = not any(s.lower() in (".csv", ".tsv", ".txt") for s in path.suffixes)
+    return {c.name: types.get(c.name, c.type) for c in columns} if is_json else types
