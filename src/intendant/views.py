@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from intendant.actions.query import jsonable
 from intendant.catalog import Catalog
 from intendant.engines.duckdb import DuckDB
+from intendant.errors import Damaged
 from intendant.lake import Lake
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
@@ -59,9 +60,15 @@ class Views:
 
     def tables(self) -> list[dict[str, Json]]:
         """[{"name", "version", "rows"}]"""
-        return [
-            {"name": s.table, "version": s.version, "rows": s.rows} for s in map(self.lake.snapshot, self.lake.names())
-        ]
+        return [self._listed(name) for name in self.lake.names()]
+
+    def _listed(self, name: str) -> dict[str, Json]:
+        """A table of the list; a damaged one says so instead of hiding the others."""
+        try:
+            s = self.lake.snapshot(name)
+        except Damaged as e:
+            return {"name": name, "version": None, "rows": None, "damaged": str(e)}
+        return {"name": s.table, "version": s.version, "rows": s.rows}
 
     def show(self, table: str) -> dict[str, Json]:
         """Everything about a table, in the shape of the contract. Raises UnknownName."""

@@ -213,8 +213,7 @@ def test_the_order_of_a_query_is_the_order_of_the_table(lake: Lake, engine: Duck
     stage = lake.stage("t", Stamp("r", "1"))
     stage.add_sql(engine, "SELECT range AS i FROM range(300000) WHERE range >= ? ORDER BY range DESC", {}, [1])
     snapshot = lake.publish(stage, "replace")
-    sql = "SELECT bool_and(i = 300000 - n) FROM (SELECT i, row_number() OVER () AS n FROM t)"
-    assert engine.rows(sql, {"t": snapshot})[1] == [(True,)]
+    assert [i for (i,) in engine.rows("SELECT i FROM t", {"t": snapshot})[1]] == list(range(299_999, 0, -1))
 
 
 def test_a_moved_folder_still_works(lake: Lake, load: Load, engine: DuckDB, tmp_path: Path) -> None:

@@ -41,9 +41,12 @@ HERE = Path()
 def opened(folder: Path, as_json: bool) -> Intendant:
     """The app of a folder, or of the nearest one above the current folder; it shows progress on a terminal."""
     from intendant.app import Intendant
-    from intendant.faces.terminal import Progress
 
-    watch = Progress() if sys.stderr.isatty() and not as_json else None
+    watch = None
+    if sys.stderr.isatty() and not as_json:
+        from intendant.faces.terminal import Progress
+
+        watch = Progress()
     if folder == HERE and not (folder / "intendant.toml").exists():
         folder = next((p for p in Path.cwd().parents if (p / "intendant.toml").exists()), folder)
     return Intendant(folder, watch=watch)
