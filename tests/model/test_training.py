@@ -41,7 +41,11 @@ def test_the_exported_model_computes_what_pytorch_computes(tmp_path: Path) -> No
     export(network, words, tmp_path / "full.gguf", full=True)
     export(network, words, tmp_path / "small.gguf")
     full, small = Runtime(tmp_path / "full.gguf"), Runtime(tmp_path / "small.gguf")
-    for prompt in ("many | check T1", "one last R1 | add a column for total revenue I1 E1", "none | hello unheardofword"):
+    for prompt in (
+        "many | check T1",
+        "one last R1 | add a column for total revenue I1 E1",
+        "none | hello unheardofword",
+    ):
         tokens = words.prompt(prompt)
         with torch.no_grad():
             logs = torch.log_softmax(network(torch.tensor([tokens]))[0, -1], -1)

@@ -18,7 +18,7 @@ __all__ = ["Thresholds", "decide"]
 class Thresholds:
     """Confidence at and above `ready` runs; at and above `confirm` it is shown first; below it is asked about."""
 
-    ready: float = 0.65
+    ready: float = 0.62
     confirm: float = 0.5
 
 

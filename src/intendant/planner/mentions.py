@@ -269,7 +269,9 @@ def find_mentions(
     kept = choose([narrowed(m, places) for m in sure])
     taken = {i for m in kept for i, w in enumerate(words) if m.at <= w.at < m.end}
     loose = list(partial(words, lambda i: i not in taken and free(words[i]), index, known, places))
-    return sorted(choose([*kept, *loose]), key=lambda m: m.at)
+    outside = {w.end for w in words if w.norm in KINDS}
+    found = (m if m.end in outside else landed(m, index) for m in choose([*kept, *loose]))
+    return sorted(found, key=lambda m: m.at)
 
 
 def narrowed(m: Mention, places: set[str]) -> Mention:
@@ -282,6 +284,19 @@ def narrowed(m: Mention, places: set[str]) -> Mention:
     if any(e.family in "TRQS" for e in inside):
         inside = [*[e for e in inside if e.family not in "CMWB"][:3], *[e for e in inside if e.family in "CMWB"][:2]]
     return Mention(m.at, m.end, tuple(inside[:LIMIT]), m.sure, m.score)
+
+
+def landed(m: Mention, index: Index) -> Mention:
+    """A mention of sources alone, with the tables that their resources land in: "the sales data" of sales_api."""
+    if any(e.family != "R" for e in m.entries):
+        return m
+    names = {f"staging.{r.name}" for r in index.catalog.resources.values() if r.source in {e.owner for e in m.entries}}
+    write = grammar().kinds["table"].write
+    texts = {write(n) for n in names if n in index.catalog.tables}
+    tables = {e.text: e for e in index.entries if e.family == "T" and e.text in texts}
+    return (
+        Mention(m.at, m.end, (*list(tables.values())[:2], *m.entries), m.sure, m.score) if 0 < len(tables) <= 2 else m
+    )
 
 
 def choose(mentions: Iterable[Mention]) -> list[Mention]:

@@ -12,12 +12,16 @@ __all__ = ["NewName", "find_names"]
 
 BEFORE = frozenset("table becomes become as into called named titled call name to in labelled labeled dubbed".split())
 ARITHMETIC = frozenset("times plus minus divided multiplied over * / + -".split())
-END = STOP | ARITHMETIC | frozenset(
-    """then only where using rename derive filter sort group join keep drop remove add schedule refresh run
+END = (
+    STOP
+    | ARITHMETIC
+    | frozenset(
+        """then only where using rename derive filter sort group join keep drop remove add schedule refresh run
     check export limit partition partitioned sorted daily nightly hourly weekly monthly every please based computed calculated
     equal equals being showing containing holding joined matching table column field instead ordered desc descending asc
     ascending replace overwrite overwriting append appending version lowercase uppercase text number integer date timestamp
     boolean decimal string float json becomes become quarantine review zero production cold staging person""".split()
+    )
 )
 SKIP = frozenset(
     "a an the new it them that this column field table called named name store mart view temporary temp separate".split()
