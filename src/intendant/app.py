@@ -259,12 +259,17 @@ class Intendant(Views):
             if self.owner.acquire():
                 self.owner.start(run_id, start, part)
                 left = None if end is None else end - time.monotonic()
-                self.owner.wait(lambda: self._status(run_id, part) is not None, left)
+                self.owner.wait(lambda: self._done(run_id, part), left)
                 break
             if end is not None and time.monotonic() > end:
                 break
             time.sleep(0.1)
         return self.result(run_id, timing, started)
+
+    def _done(self, run_id: str, part: int) -> bool:
+        """Whether a part of a run that this process executes has ended, and its lineage was told where that is wanted."""
+        telling = bool(self.workspace.openlineage) and f"{run_id}.{part}" in self.owner.running
+        return self._status(run_id, part) is not None and not telling
 
     def _status(self, run_id: str, part: int) -> str | None:
         """The status in which a part of a run ended, None while it is under way."""
@@ -297,7 +302,7 @@ class Intendant(Views):
         waiting = self._queued()
         for run_id, start, part in waiting:
             self.owner.start(run_id, start, part)
-        self.owner.wait(lambda: all(self._status(r, p) is not None for r, _, p in waiting))
+        self.owner.wait(lambda: all(self._done(r, p) for r, _, p in waiting))
         return [r for r, _, _ in waiting]
 
     def _queued(self) -> list[tuple[str, int, int]]:
