@@ -33,7 +33,7 @@ class Settings:
     """More far values than this are no outliers but a part of the distribution."""
     outlier_fence: float = 6.0
     """Interquartile ranges beyond the quartiles, on a linear or logarithmic scale."""
-    negative_share: float = 0.01
+    negative_share: float = 0.05
     """Negative numbers up to this share are a finding."""
     dependency_dissent: float = 0.08
     """Rows that may disagree with their group's value, for one column to determine another."""
