@@ -34,7 +34,7 @@ REPEATED = {
     "drop": "drop customers",
     "restore": "restore orders to version 0",
     "export": "export orders to 'out/orders.csv'",
-    "deliver": "deliver orders to crm.orders upsert on order_id",
+    "deliver": "deliver orders to crm.orders append",
     "retain": "retain orders versions 5",
     "schedule": "schedule refresh of orders daily at 00:00",
     "limit": "limit api to 50 requests per second",

@@ -17,7 +17,8 @@ from tests.servers.postgres import fresh_database
 
 from intendant.errors import EngineError, SourceRefused, UsageError
 from intendant.sinks.files import FORMATS, export
-from intendant.sinks.sql import deliver
+from intendant.sinks.sql import Mode, deliver
+from intendant.types import Stamp
 
 QUERY = "SELECT i AS id, 'x' || i AS \"two words\" FROM range(1000) t(i)"
 READERS = {".csv": "read_csv", ".tsv": "read_csv", ".json": "read_json", ".jsonl": "read_json",
@@ -110,6 +111,54 @@ def test_a_delivery_that_breaks_leaves_what_was_there(target: Target) -> None:
     with pytest.raises((RuntimeError, SourceRefused)):
         deliver(url, "my table", broken(), "replace", root=root)
     assert ask(IDS) == [(1, "n")]
+
+
+LEDGER = "SELECT run, step, \"table\", rows FROM intendant_deliveries ORDER BY 1, 2"
+
+
+@pytest.mark.parametrize("mode", ["append", "replace", "upsert"])
+def test_a_delivery_repeated_with_its_stamp_is_made_once(target: Target, mode: Mode) -> None:
+    url, ask, root = target
+    deliver(url, "my table", [rows(1)], "replace", root=root)
+    for _ in range(2):
+        stamp = Stamp("run 1", "2")
+        assert deliver(url, "my table", [rows(2), rows(3)], mode, ["id"], root=root, stamp=stamp) == 2
+        assert [i for i, _ in ask(IDS)] == ([2, 3] if mode == "replace" else [1, 2, 3])
+    assert ask(LEDGER) == [("run 1", "2", "my table", 2)]
+
+
+def test_the_next_step_and_the_next_run_deliver_again(target: Target) -> None:
+    url, ask, root = target
+    for stamp in (Stamp("a", "1"), Stamp("a", "2"), Stamp("b", "1")):
+        assert deliver(url, "my table", [rows(1)], "append", root=root, stamp=stamp) == 1
+    assert [i for i, _ in ask(IDS)] == [1, 1, 1] and len(ask(LEDGER)) == 3
+
+
+def test_a_delivery_that_breaks_is_not_noted(target: Target) -> None:
+    url, ask, root = target
+    stamp = Stamp("a", "1")
+
+    def broken() -> Iterator[pa.Table]:
+        yield rows(2)
+        raise RuntimeError("the source broke")
+
+    deliver(url, "my table", [rows(1)], "append", root=root, stamp=Stamp("a", "0"))
+    with pytest.raises((RuntimeError, SourceRefused)):
+        deliver(url, "my table", broken(), "append", root=root, stamp=stamp)
+    assert [step for _, step, _, _ in ask(LEDGER)] == ["0"]
+    assert deliver(url, "my table", [rows(2)], "append", root=root, stamp=stamp) == 1
+    assert ask(IDS) == [(1, "n"), (2, "n")]
+
+
+def test_a_named_schema_has_its_own_notes() -> None:
+    url = fresh_database()
+    with psycopg.connect(url) as con:
+        con.execute('CREATE SCHEMA "my sales"')
+    for _ in range(2):
+        assert deliver(url, "my sales.orders", [rows(1)], "append", stamp=Stamp("a", "1")) == 1
+    with psycopg.connect(url) as con:
+        assert con.execute('SELECT count(*) FROM "my sales".orders').fetchall() == [(1,)]
+        assert con.execute('SELECT "table" FROM "my sales".intendant_deliveries').fetchall() == [("my sales.orders",)]
 
 
 def test_an_upsert_needs_its_keys(target: Target) -> None:

@@ -59,7 +59,8 @@ class Deliver(Effect):
         keys = list(step.get("keys") or ())
         batches = context.engine.arrow(sql_text(chosen(step, context.catalog)), context.snapshots([step.args["table"]]))
         tables = (pa.Table.from_batches([b]) for b in batches)
-        rows = sink.deliver(url, name, tables, "upsert" if keys else step.args["mode"], keys, root=context.workspace.root)
+        mode: sink.Mode = "upsert" if keys else step.args["mode"]
+        rows = sink.deliver(url, name, tables, mode, keys, root=context.workspace.root, stamp=context.stamp)
         return {
             "events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]
         }

@@ -17,7 +17,8 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from intendant.errors import SourceError, SourceRefused, SourceUnreachable, UsageError
-from intendant.types import Json
+from intendant.sinks.ledger import Ledger
+from intendant.types import Json, Stamp
 
 __all__ = ["Mode", "deliver"]
 
@@ -26,13 +27,16 @@ STAGE = "intendant_stage"
 
 
 def deliver(url: str, table: str, data: Iterable[pa.Table], mode: Mode, keys: Sequence[str] = (), *,
-            root: Path = Path()) -> int:
+            root: Path = Path(), stamp: Stamp | None = None) -> int:
     """Writes all rows of `data` into `table` and returns how many; the batches share one schema.
 
     `url` is sqlite:///path (relative to `root`) or postgresql://...; in PostgreSQL `schema.table` names a schema.
     `replace` makes the table anew; `append` and `upsert` make it when it isn't there; `upsert` replaces the rows that
     have the same `keys`. Nested values are delivered as JSON text. Raises UsageError, SourceRefused (the database said
     no), SourceUnreachable.
+
+    With a `stamp` the transaction notes the delivery in the table `intendant_deliveries` beside it; a delivery with a
+    stamp that is noted already writes nothing and returns how many rows it wrote then.
     """
     if mode == "upsert" and not keys:
         raise UsageError("An upsert needs the columns that identify a row", where=table,
@@ -47,24 +51,28 @@ def deliver(url: str, table: str, data: Iterable[pa.Table], mode: Mode, keys: Se
                          hint=f"They have: {', '.join(first.column_names)}.")
     rows = chain([first], batches)
     if url.startswith("sqlite://"):
-        return _to_sqlite(root / url.removeprefix("sqlite://").removeprefix("/"), table, first.schema, rows, mode, keys)
+        return _to_sqlite(root / url.removeprefix("sqlite://").removeprefix("/"), table, first.schema, rows, mode, keys, stamp)
     if url.startswith(("postgresql://", "postgres://")):
-        return _to_postgres(url, table, first.schema, rows, mode, keys)
+        return _to_postgres(url, table, first.schema, rows, mode, keys, stamp)
     raise UsageError("A delivery needs a url of SQLite or PostgreSQL", where=table,
                      hint='Write "sqlite:///name.db" or "postgresql://user@host/db".')
 
 
 def _to_sqlite(path: Path, table: str, schema: pa.Schema, rows: Iterator[pa.Table], mode: Mode,
-               keys: Sequence[str]) -> int:
+               keys: Sequence[str], stamp: Stamp | None) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     columns = ", ".join(f"{_quoted(f.name)} {_sqlite_type(f.type)}" for f in schema)
     insert = f"VALUES ({', '.join('?' * len(schema))})"
     into = f"temp.{STAGE}" if mode == "upsert" else _quoted(table)
+    ledger = Ledger(stamp, table, "?") if stamp else None
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as con:
             con.execute("BEGIN IMMEDIATE")
             try:
+                if ledger and (done := ledger.begin(con.cursor())) is not None:
+                    con.execute("ROLLBACK")
+                    return done
                 if mode == "replace":
                     con.execute(f"DROP TABLE IF EXISTS {_quoted(table)}")
                 con.execute(f"CREATE TABLE IF NOT EXISTS {_quoted(table)} ({columns})")
@@ -78,6 +86,8 @@ def _to_sqlite(path: Path, table: str, schema: pa.Schema, rows: Iterator[pa.Tabl
                     for statement in _merge(f"temp.{STAGE}", _quoted(table), schema, keys, "IS"):
                         con.execute(statement)
                     con.execute(f"DROP TABLE temp.{STAGE}")
+                if ledger:
+                    ledger.end(con.cursor(), written)
                 con.execute("COMMIT")
             except BaseException:
                 con.execute("ROLLBACK")
@@ -89,11 +99,15 @@ def _to_sqlite(path: Path, table: str, schema: pa.Schema, rows: Iterator[pa.Tabl
 
 
 def _to_postgres(url: str, table: str, schema: pa.Schema, rows: Iterator[pa.Table], mode: Mode,
-                 keys: Sequence[str]) -> int:
+                 keys: Sequence[str], stamp: Stamp | None) -> int:
     target = ".".join(_quoted(part) for part in table.split(".", 1))
+    schema_of = f"{_quoted(table.split('.', 1)[0])}." if "." in table else ""
+    ledger = Ledger(stamp, table, "$", schema_of) if stamp else None
     columns = ", ".join(f"{_quoted(f.name)} {_postgres_type(f.type)}" for f in schema)
     try:
         with adbc.connect(url, autocommit=False) as con, con.cursor() as cursor:
+            if ledger and (done := ledger.begin(cursor)) is not None:
+                return done
             if mode == "replace":
                 cursor.execute(f"DROP TABLE IF EXISTS {target}")
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {target} ({columns})")
@@ -106,6 +120,8 @@ def _to_postgres(url: str, table: str, schema: pa.Schema, rows: Iterator[pa.Tabl
             for statement in statements if mode == "upsert" else statements[1:]:
                 cursor.execute(statement)
             cursor.execute(f"DROP TABLE pg_temp.{STAGE}")
+            if ledger:
+                ledger.end(cursor, written)
             con.commit()
     except adbc_driver_manager.Error as error:
         raise _refused(error, table) from None
