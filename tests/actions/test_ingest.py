@@ -94,6 +94,24 @@ def test_cells_of_the_wrong_type_are_set_aside_with_their_reason(here: World) ->
     assert row == 31 and "value" in reason
 
 
+def test_a_first_load_sets_the_few_texts_among_numbers_aside(here: World) -> None:
+    here.changing.rows = [{"id": i, "price": i / 4, "quantity": 2} for i in range(1000)]
+    for i, odd in zip((3, 500, 999), ("12,50 EUR", "n/a", "free"), strict=True):
+        here.changing.rows[i] = {"id": i, "price": odd, "quantity": 2}
+    here.done("ingest api.changing into staging.prices")
+    assert here.app.show("staging.prices")["columns"]["price"] == "DOUBLE"
+    assert here.rows("SELECT count(*), sum(price * quantity) > 0 FROM staging.prices") == [[997, True]]
+    odd = here.rows('SELECT id, price, _reason FROM quarantine."staging.prices" ORDER BY id')
+    assert odd == [[i, value, "price: not a number"] for i, value in ((3, "12,50 EUR"), (500, "n/a"), (999, "free"))]
+
+
+def test_a_first_load_with_many_texts_among_numbers_stays_text(here: World) -> None:
+    here.changing.rows = [{"id": i, "price": "n/a" if i % 10 < 3 else i / 4} for i in range(1000)]
+    here.done("ingest api.changing into staging.prices")
+    assert here.app.show("staging.prices")["columns"]["price"] == "VARCHAR"
+    assert here.rows("SELECT count(price), count(*) FILTER (WHERE price = 'n/a') FROM staging.prices") == [[1000, 300]]
+
+
 def test_a_source_that_fails_changes_nothing(here: World) -> None:
     here.done("ingest api.changing into staging.events")
     del here.api.collections["/changing"]

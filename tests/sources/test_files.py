@@ -83,6 +83,28 @@ def test_a_broken_json_line_is_rejected(drops: Path) -> None:
     assert [data["reason"].split(":")[0] for _, data in told] == ["NaN is no JSON number", "not JSON"]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize(("odd", "expected"), [('"n/a"', [("source.mixed_column", {"column": "v"})]), ("2.5", []),
+                                               ("null", []), ('"007"', [])])
+def test_numbers_and_texts_in_one_json_column_are_reported_once(
+        drops: Path, name: str, odd: str, expected: list[Any]) -> None:
+    lines = [f'{{"id": {i}, "v": {odd if i % 9 == 4 else i}, "code": "00{i}"}}' for i in range(30)]
+    (drops / name).write_text("\n".join(lines) if name == "a.jsonl" else f"[{','.join(lines)}]")
+    told: list[Any] = []
+    assert len(read(drops.parent, "a", told)) == 30
+    assert told == expected
+
+
+def test_numbers_in_one_json_file_and_texts_in_the_next_are_mixed(drops: Path) -> None:
+    (drops / "daily").mkdir()
+    (drops / "daily" / "1.jsonl").write_text('{"v": 1}\n{"v": 2}\n')
+    (drops / "daily" / "2.jsonl").write_text('{"v": "n/a"}\n{"v": "x"}\n')
+    source = open_source("drops", {"kind": "files", "path": "drops/"}, drops.parent)
+    told: list[Any] = []
+    assert sum(b.num_rows for b in source.read(ReadRequest("daily"), lambda kind, data: told.append((kind, data)))) == 4
+    assert [data for kind, data in told if kind == "source.mixed_column"] == [{"column": "v"}]
+
+
 def test_a_text_without_header_keeps_its_first_row(drops: Path) -> None:
     (drops / "a.csv").write_text("1,x\n2,y\n")
     assert len(read(drops.parent, "a")) == 2

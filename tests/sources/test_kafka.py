@@ -30,6 +30,14 @@ def test_malformed_messages_are_rejected_one_by_one() -> None:
     assert [r["raw"] for r in rejected] == ["not json", '{"id": 1},{"id": 2}', "[1]", '{"id": "\\xff"}', ""]
 
 
+@pytest.mark.parametrize(("odd", "expected"), [("n/a", [{"column": "value"}]), (1, []), (None, [])])
+def test_numbers_and_texts_in_one_column_are_reported_once(odd: object, expected: list[Any]) -> None:
+    values = [{"id": i, "value": odd if i % 10 == 3 else i / 2, "code": f"{i:03d}"} for i in range(40)]
+    server, told = KafkaServer({"readings": [json.dumps(v).encode() for v in values]}), []
+    assert read(server, told).num_rows == 40
+    assert [data for kind, data in told if kind == "source.mixed_column"] == expected
+
+
 def test_reading_starts_at_a_given_offset() -> None:
     server = KafkaServer({"readings": [json.dumps({"id": i}).encode() for i in range(10)]})
     assert read(server, [], offsets={"readings": {"0": 7}})["id"].to_pylist() == [7, 8, 9]

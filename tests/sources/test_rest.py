@@ -384,3 +384,34 @@ def test_a_source_that_says_it_has_more_than_it_gave_is_told() -> None:
 
 def test_errors_are_of_one_tree() -> None:
     assert issubclass(SourceLoop, IntendantError)
+
+
+def mixed(rows: list[dict[str, Any]], size: int = 100) -> list[str]:
+    heard = Heard()
+    with RestServer({"/orders": Collection(rows, "page", size)}) as api:
+        source = open_source("shop", {"kind": "rest", "url": api.url, "resources": {"orders": {}}}, Path())
+        assert sum(batch.num_rows for batch in source.read(ReadRequest("orders"), heard)) == len(rows)
+    return [data["column"] for data in heard.of("source.mixed_column")]
+
+
+def test_a_column_of_numbers_and_texts_is_reported_once() -> None:
+    rows = [{"id": i, "price": i / 4, "name": str(i)} for i in range(430)]
+    for i in (7, 250, 420):
+        rows[i]["price"] = "n/a"
+    assert mixed(rows) == ["price"]
+
+
+@pytest.mark.parametrize("values", [
+    ["007", "12", "5"], [1, 2.5, 3], [2**70, 1, 2.5], [True, "x"], [1, None], [7, "007"], [1, "12345678901234567890"],
+    [1, 10**30, "x"], ["2024-01-01", "12"], [1, True], [1, {"a": "x"}], [[1], ["x"]],
+])
+def test_what_a_number_type_would_bend_or_is_of_one_kind_is_not_reported(values: list[Any]) -> None:
+    assert mixed([{"id": i, "v": values[i % len(values)]} for i in range(60)]) == []
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(1, "n/a", ["v"]), ("n/a", 1.5, ["v"]), ("2024-01-01", 1, ["v"]),
+                                                          (7, "007", []), ("007", 7, []), (1, 2.5, [])])
+def test_numbers_in_one_batch_and_texts_in_a_later_one_are_mixed(
+        first: Any, second: Any, expected: list[str]) -> None:
+    rows = [{"id": i, "v": first if i < 60_000 else second} for i in range(120_000)]
+    assert mixed(rows, 60_000) == expected

@@ -19,7 +19,9 @@ __all__ = ["Notify", "Source"]
 
 Notify = Callable[[str, Mapping[str, Json]], None]
 """Told of what happens while reading: ("source.throttled", {...}), ("source.retried", {...}), ("source.progress",
-{"rows": n, "total": n or None}), ("source.row_rejected", {"reason", "raw"})."""
+{"rows": n, "total": n or None}), ("source.row_rejected", {"reason", "raw"}), ("source.mixed_column", {"column"}): once
+for a column of JSON in which numbers and texts were mixed, within a batch or over several, which comes as text although
+a number type may hold most of it without bending a value."""
 
 
 class Source(ABC):

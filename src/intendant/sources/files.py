@@ -18,6 +18,7 @@ from intendant.sources.base import Notify, Source
 from intendant.sources.wire.columns import engine
 from intendant.sources.wire.csv import Csv
 from intendant.sources.wire.documents import document_tables
+from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.pace import Pace
 from intendant.sources.wire.query import condition, quoted, values_of
 from intendant.types import Json, ReadRequest, Resource
@@ -172,7 +173,10 @@ class FilesSource(Source):
             notify("source.row_rejected", {"reason": reason, "raw": raw})
 
         if format_ in ("json", "jsonl"):
-            yield from document_tables(con, files, reject, self.where)
+            kinds = Kinds()
+            for table in document_tables(con, files, reject, self.where, kinds):
+                kinds.tell(notify)
+                yield table
             return
         if format_ == "csv":
             for file in files:

@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from intendant.errors import SourceDamaged, SourceError, SourceRefused, SourceUnreachable, WorkspaceError
 from intendant.sources.base import Notify, Source
+from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.pace import Pace
 from intendant.sources.wire.rows import JsonRows
 from intendant.types import Json, ReadRequest, Resource
@@ -58,9 +59,10 @@ class KafkaSource(Source):
         """See Source.read; pushes down a count without an order."""
         if request.resource not in self.topics:
             raise self.unknown_resource(request.resource, self.topics)
-        consumer, rows = self._consumer(), JsonRows()
+        consumer, kinds = self._consumer(), Kinds()
+        rows = JsonRows(kinds=kinds)
         try:
-            yield from self._batches(consumer, rows, request, notify)
+            yield from self._batches(consumer, rows, kinds, request, notify)
         except KafkaException as error:
             raise self._error(error.args[0]) from error
         finally:
@@ -74,7 +76,8 @@ class KafkaSource(Source):
             "enable.auto.offset.store": False, "auto.offset.reset": "earliest", "enable.partition.eof": True,
             "log_level": 0, "error_cb": lambda error: None, **options})
 
-    def _batches(self, consumer: Consumer, rows: JsonRows, request: ReadRequest, notify: Notify) -> Iterator[pa.Table]:
+    def _batches(self, consumer: Consumer, rows: JsonRows, kinds: Kinds, request: ReadRequest,
+                 notify: Notify) -> Iterator[pa.Table]:
         left, starts, total = self._span(consumer, request.resource)
         if not left:
             return
@@ -89,6 +92,7 @@ class KafkaSource(Source):
             values = self._some(consumer, left, BATCH_MESSAGES if stop is None else min(BATCH_MESSAGES, stop - read))
             table = rows.messages([v for v in values if v is not None], reject, self.where)
             if table.num_rows:
+                kinds.tell(notify)
                 read += table.num_rows
                 notify("source.progress", {"rows": read, "total": total})
                 yield table

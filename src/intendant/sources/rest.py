@@ -16,6 +16,7 @@ from intendant.sources.wire.auth import Auth
 from intendant.sources.wire.discover import links_of
 from intendant.sources.wire.guess import guess_key, guess_timestamp
 from intendant.sources.wire.http import Http, Timeouts, check_url, with_query
+from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.pace import Pace
 from intendant.sources.wire.pages import Pages
 from intendant.sources.wire.paging import Hints
@@ -197,9 +198,9 @@ class RestSource(Source):
         if order is not None:
             found = sorted_url(pages, rows, url, order, spec.get("sort_param"))
             url, stop = (found, request.count) if found else (url, None)
-        pace, read, counted = Pace(self.limit("rows_per_second")), 0, 0
+        pace, read, counted, kinds = Pace(self.limit("rows_per_second")), 0, 0, Kinds()
         groups = pages.groups(url, stop, BATCH_BYTES, BATCH_ROWS)
-        for table, rejects in parsed(groups, self.where, abreast=stop is None):
+        for table, rejects in parsed(groups, self.where, abreast=stop is None, kinds=kinds):
             for reason, raw in rejects:
                 notify("source.row_rejected", {"reason": reason, "raw": raw})
             if not table.num_rows:
@@ -213,6 +214,7 @@ class RestSource(Source):
                 pages.read_all()
             counted += order.counts(table) if order is not None else table.num_rows
             notify("source.progress", {"rows": read, "total": pages.total})
+            kinds.tell(notify)
             yield table
             pace.wait(table.num_rows)
             if stop is not None and counted >= stop:

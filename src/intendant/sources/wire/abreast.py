@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pyarrow as pa
 
 from intendant.sources.wire.form import Known
+from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.rows import JsonRows
 
 __all__ = ["Parsed", "parsed"]
@@ -21,10 +22,13 @@ Parsed = tuple[pa.Table, list[tuple[str, str]]]
 ABREAST = 2
 
 
-def parsed(groups: Iterator[list[bytes]], where: str, abreast: bool) -> Iterator[Parsed]:
-    """Each group's table and rejects, in order; one at a time unless `abreast`. Raises SourceDamaged."""
+def parsed(groups: Iterator[list[bytes]], where: str, abreast: bool, kinds: Kinds) -> Iterator[Parsed]:
+    """Each group's table and rejects, in order; one at a time unless `abreast`. Raises SourceDamaged.
+
+    `kinds` learns what the columns hold, of groups read ahead too.
+    """
     known = Known()
-    readers = [JsonRows(known, not abreast) for _ in range(ABREAST if abreast else 1)]
+    readers = [JsonRows(known, not abreast, kinds) for _ in range(ABREAST if abreast else 1)]
     try:
         if not abreast:
             yield from (_parse(readers[0], group, where) for group in groups)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from intendant.errors import SourceDamaged
 from intendant.sources.wire.envelope import learn, split
+from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.rows import JsonRows, Reject
 
 __all__ = ["document_tables"]
@@ -19,9 +20,13 @@ WHOLE = 64 << 20
 LONGEST_LINE = 256 << 20
 
 
-def document_tables(con: duckdb.DuckDBPyConnection, files: list[str], reject: Reject, where: str) -> Iterator[pa.Table]:
-    """Rows of JSON documents or JSON lines, whichever each file holds. Raises SourceDamaged."""
-    rows = JsonRows()
+def document_tables(con: duckdb.DuckDBPyConnection, files: list[str], reject: Reject, where: str,
+                    kinds: Kinds) -> Iterator[pa.Table]:
+    """Rows of JSON documents or JSON lines, whichever each file holds; `kinds` learns what the columns hold.
+
+    Raises SourceDamaged.
+    """
+    rows = JsonRows(kinds=kinds)
     try:
         for file in files:
             yield from _tables(con, rows, file, reject, f"{where} {Path(file).name}")

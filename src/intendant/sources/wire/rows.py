@@ -12,7 +12,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from intendant.errors import SourceDamaged
 from intendant.sources.wire.columns import engine, settle
 from intendant.sources.wire.form import EXAMPLES, LOSSLESS, Form, Known, Unfit, columns_of
+from intendant.sources.wire.kinds import Kind, Kinds, kinds_within
 from intendant.sources.wire.leaves import is_list, mapped
 from intendant.sources.wire.salvage import DEEPEST, fault, salvage, too_deep
 
@@ -46,15 +47,16 @@ LONG = r"(^|[\[{:,])\s*-?[0-9]{16,}\s*($|[\]},])"
 class JsonRows:
     """Parses texts of JSON arrays in a temporary folder of its own; `close` removes it.
 
-    `known` is the form of rows read so far; readers of one collection share it. `alone` is false for a reader beside
-    others, which takes one core only.
+    `known` is the form of rows read so far, `kinds` the kinds of values; readers of one collection share them. `alone`
+    is false for a reader beside others, which takes one core only.
     """
 
-    def __init__(self, known: Known | None = None, alone: bool = True) -> None:
+    def __init__(self, known: Known | None = None, alone: bool = True, kinds: Kinds | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="intendant-pages-")
         self._con = engine()
         self._con.execute("SET enable_external_file_cache = false")  # a file's content changes under its name
-        self._known = known or Known()
+        self._known, self._kinds = known or Known(), kinds or Kinds()
+        self._within: Mapping[str, Collection[Kind]] = {}
         if not alone:
             self._con.execute("SET threads = 1")
 
@@ -67,6 +69,17 @@ class JsonRows:
 
         Raises SourceDamaged when more than a tenth of an array's rows can't be read.
         """
+        return self._noted(self._table(arrays, reject, where))
+
+    def messages(self, texts: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
+        """One row per text; a text that is not one JSON object is rejected, however many are."""
+        return self._noted(self._messages(texts, reject, where))
+
+    def _noted(self, table: pa.Table) -> pa.Table:
+        self._kinds.note(table, self._within)
+        return table
+
+    def _table(self, arrays: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
         some = [array for array in arrays if not _empty(array)]
         if not some:
             return pa.table({})
@@ -87,8 +100,7 @@ class JsonRows:
         clean = [array for array in clean if array != b"[]"]
         return self._parse(clean) if clean else pa.table({})
 
-    def messages(self, texts: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
-        """One row per text; a text that is not one JSON object is rejected, however many are."""
+    def _messages(self, texts: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
         array = b"[" + b",".join(texts) + b"]"
         quick = self._quick([array]) if texts else None
         if quick is not None and quick.num_rows == len(texts):
@@ -124,6 +136,7 @@ class JsonRows:
             self._known.missed()
             return None
         self._known.met()
+        self._within = {}
         return table
 
     def _suspected(self, array: bytes, reject: Reject, where: str) -> bytes:
@@ -158,12 +171,15 @@ class JsonRows:
     def _read(self, files: list[str]) -> pa.Table:
         found = self._con.execute(f"DESCRIBE {DETECT}", [files]).fetchall()
         types = {name: _plain(type_) for name, type_ in ((row[0], row[1]) for row in found)}
+        self._within = {}
         if _renamed(list(types)):
             return settle(self._con.execute(DETECT, [files]).to_arrow_table(), self._con)
         table = self._typed(files, types)
         wide = [name for name in _lossy(table) if self._has_long_integers(files, name)]
         if wide:
             table = self._typed(files, {**types, **{name: types[name].replace("DOUBLE", "VARCHAR") for name in wide}})
+        several = kinds_within(self._con, files, [row[0] for row in found if row[1] == "JSON"])
+        self._within = {**dict.fromkeys(wide, ("number", "exact")), **several}
         self._known.learn(Form.of(table.schema))
         return settle(_narrowed(table), self._con)
 
