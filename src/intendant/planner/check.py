@@ -11,6 +11,8 @@ from sqlglot import exp
 from intendant.actions import actions
 from intendant.catalog import Catalog
 from intendant.errors import IntendantError, LanguageError
+from intendant.language.plans import print_plan
+from intendant.planner.cues import unanswered
 from intendant.planner.decode import decode
 from intendant.planner.ground import Grounding
 from intendant.planner.ids import ID, Undecided
@@ -124,7 +126,7 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
         return replace(found, slot=e.slot, choices=e.choices, error=str(e))
     except IntendantError as e:
         return replace(found, error=str(e))
-    return replace(found, plan=plan)
+    return replace(found, plan=plan, unused=(*found.unused, *unanswered(grounding.sentence, print_plan(plan))))
 
 
 def ids_of(text: str) -> list[str]:

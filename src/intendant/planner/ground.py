@@ -199,7 +199,7 @@ def mention_marks(mentions: Sequence[Mention], text: str) -> Iterator[Mark]:
             if e.family == "V":
                 readings.append(("?", e.owner))
         plain = said in COMMANDS or said.rstrip("s") in COMMANDS or said in STOP
-        yield Mark(m.at, m.end, tuple(readings), m.sure and not plain)
+        yield Mark(m.at, m.end, tuple(readings), m.sure and not plain, guess=m.by_kind)
 
 
 def name_marks(names: Sequence[NewName], text: str, known: frozenset[str]) -> Iterator[Mark]:

@@ -31,7 +31,11 @@ REASONS: tuple[tuple[str, str], ...] = (
         r"\b(?:passwords?|api[- ]?keys?|secrets?|credentials?|private keys?)\b",
         SECRETS,
     ),
-    (r"(?:^|\s)(?:/etc/|/root\b|/home/|~/|c:\\|\.\./)|\brm -rf\b|\bsudo\b|\b(?:os\.system|subprocess|eval\()", SYSTEM),
+    (
+        r"(?:^|\s)(?:/etc/|/root\b|/home/|/var/|/usr/|/opt/|/proc/|/sys/"
+        r"|~/|c:\\|\.\./)|\brm -rf\b|\bsudo\b|\b(?:os\.system|subprocess|eval\()",
+        SYSTEM,
+    ),
     (
         r"\b(?:format|shut ?down|reboot|hack|ddos|attack)\b.{0,30}\b(?:disk|drive|server|computer|machine|system|network|site)\b",
         SYSTEM,

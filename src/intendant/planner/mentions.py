@@ -183,6 +183,8 @@ class Mention:
     entries: tuple[Entry, ...]
     sure: bool
     score: float
+    by_kind: bool = False
+    """Whether only the kind of a source was said: the stream, the files."""
 
 
 def column_family(column: Column) -> str:
@@ -425,7 +427,7 @@ def partial(
             hits = [e for e in index.entries if e.family in "RS" and index.catalog.sources.get(e.owner) == kind]
             unique = tuple({e.text: e for e in hits}.values())
             if 0 < len(unique) <= 2:
-                yield Mention(word.at, word.end, unique, False, 2)
+                yield Mention(word.at, word.end, unique, False, 2, by_kind=len(index.catalog.resources) > 1)
         elif len(word.text) > 3 and word.lower not in known and word.lower not in COMMANDS:
             yield from misspelt(word, index, places)
         i += 1
