@@ -99,6 +99,7 @@ class Views:
         published = {
             (e.data["table"], e.data.get("version")): e for e in self.journal.events(kinds=["table.published"])
         }
+        said = {e.run: e.data["text"] for e in self.journal.events(kinds=["intent.received"])}
         out = []
         for s in self.lake.history(name):
             e = published.get((name, s.version))
@@ -110,8 +111,8 @@ class Views:
                     "bytes": s.bytes,
                     "operation": s.operation,
                     "run_id": s.run,
-                    "step": e.data["step"] if e else "",
-                    "intent": e.data["intent"] if e else "",
+                    "step": e.data.get("step", "") if e else "",
+                    "intent": e.data.get("intent", said.get(e.run, "")) if e else "",
                 }
             )
         return out

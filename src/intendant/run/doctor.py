@@ -90,6 +90,8 @@ def source(app: Intendant, name: str) -> dict[str, Json]:
         return row(f"source {name}", "problem", e.message, e.hint)
     except ImportError as e:
         return row(f"source {name}", "problem", f"{e}", "Install the missing package.")
+    if not resources:
+        return row(f"source {name}", "warning", "nothing there", "Check its path, address or topics in intendant.toml.")
     return row(f"source {name}", "ok", f"{len(resources)} resources: {', '.join(r.name for r in resources[:6])}")
 
 
