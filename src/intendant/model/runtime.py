@@ -33,7 +33,9 @@ class Runtime:
     def __init__(self, path: Path, *, context: int = 512, threads: int = 1) -> None:
         """Loads the model. One thread: at a few million parameters a second one waits more than it works. Raises ModelError."""
         if not path.is_file():
-            raise ModelError(f"there is no model at {str(path)!r}", hint="Train one: `python -m intendant.model.training`.")
+            raise ModelError(
+                f"there is no model at {str(path)!r}", hint="Train one: `python -m intendant.model.training`."
+            )
         import xllamacpp
 
         p = xllamacpp.CommonParams()
@@ -47,12 +49,25 @@ class Runtime:
             raise ModelError(f"the model at {str(path)!r} can't be loaded: {e}") from None
         self.turn = threading.Lock()
 
-    def complete(self, prompt: Sequence[int], *, grammar: str = "", most: int = 80, temperature: float = COOL, seed: int = 0,
-                 ) -> Completion:
+    def complete(
+        self,
+        prompt: Sequence[int],
+        *,
+        grammar: str = "",
+        most: int = 80,
+        temperature: float = COOL,
+        seed: int = 0,
+    ) -> Completion:
         """Continues a prompt of token numbers until the model ends it. Raises ModelError."""
         asked: dict[str, object] = {
-            "prompt": list(prompt), "max_tokens": most, "temperature": temperature, "seed": seed, "cache_prompt": True,
-            "n_probs": 1, "samplers": ["temperature"], "repeat_penalty": 1.0,
+            "prompt": list(prompt),
+            "max_tokens": most,
+            "temperature": temperature,
+            "seed": seed,
+            "cache_prompt": True,
+            "n_probs": 1,
+            "samplers": ["temperature"],
+            "repeat_penalty": 1.0,
         }
         if grammar:
             asked["grammar"] = grammar

@@ -56,7 +56,7 @@ class Vocabulary:
         i = 0
         while i < len(word):
             for n in range(min(self.longest, len(word) - i), 0, -1):
-                found = self.ids.get(PIECE + word[i:i + n])
+                found = self.ids.get(PIECE + word[i : i + n])
                 if found is not None:
                     out.append(found)
                     i += n
