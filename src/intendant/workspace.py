@@ -68,12 +68,9 @@ class Engine:
 
 @dataclass(frozen=True)
 class Model:
-    """`[model]`: the planner's weights ("embedded" or a path of a GGUF) and, for agents, a larger model or server."""
+    """`[model]`: the planner's weights: "embedded", or the path of a GGUF file with its vocabulary beside it."""
 
     planner: str = "embedded"
-    agents: str = "Qwen/Qwen2.5-0.5B-Instruct"
-    url: str = ""
-    api_key: str = ""
 
 
 @dataclass(frozen=True)

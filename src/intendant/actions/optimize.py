@@ -183,6 +183,8 @@ def tables_in(sql: str, catalog: Catalog) -> set[str]:
 def main_table(sql: str, catalog: Catalog) -> str:
     """The largest table of a query. Raises SqlRefused."""
     used = checked(sql, catalog.tables)[1]
+    if not used:
+        raise LakeError("the saved query reads no table of the lake", hint="Optimise a table: `optimize TABLE`.")
     return max((catalog.table(t) for t in used), key=lambda t: t.rows).name
 
 

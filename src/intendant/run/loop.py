@@ -326,7 +326,8 @@ class Part:
         assert isinstance(action, Effect)
         facts = action.act(step, context)
         for n, (kind, data) in enumerate(facts.get("events", ())):
-            self.tell(f"{i}.act.{n}", kind, {**data, "step": print_step(step)})
+            said = {"step": print_step(step), "intent": self.proposed["intent"]}
+            self.tell(f"{i}.act.{n}", kind, {**data, **said})
             self.follow_up(kind, data, f"{i}.act.{n}")
         verdict = facts.get("verdict", "")
         accepted = self.journal.get(self.run_id, f"{i}.approved") is not None
