@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from intendant.model.training.catalogs import World
-from intendant.model.training.noise import SWAPS, Pair
+from intendant.model.training.generate import Pair
+from intendant.model.training.noise import SWAPS
 from intendant.model.training.templates import FOLLOWING, PATTERNS, SCHEDULES, WRAPPERS
 from intendant.model.vocabulary import BEGIN, END, PIECE, PLAN, Vocabulary
 from intendant.planner.decoding import words_of_plans
