@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from intendant.catalog import Catalog
@@ -74,6 +76,8 @@ class Planner:
             if plan is not None:
                 return Proposal("ready", plan, 1.0)
             text, focus = answered(text, about, answer.strip(), catalog, focus)
+        catalog = without_quarantine(catalog, text)
+        text = undotted(text, catalog)
         g = ground(text, self.index(catalog, values), known=embedded_words(self.words_path).known, focus=focus)
         if not any(w.isalpha() for w in g.prompt.partition("|")[2].split()) and not g.candidates:
             return Proposal("refused", reason=REFUSAL)
@@ -136,3 +140,22 @@ def answered(
         name = catalog.table(answer).name
         return f"{text.rstrip(' .?!')}, table {name}", (name, *(f for f in focus if f != name))
     return f"{text.rstrip(' .?!')}, {answer}", focus
+
+
+QUARANTINE = re.compile(r"quarantine\.|\b(?:in|into|from|of) (?:the )?quarantine\b|quarantined? (?:rows|table|ones)", re.I)
+
+
+def without_quarantine(catalog: Catalog, text: str) -> Catalog:
+    """The catalog without the gate's own tables, unless the sentence speaks of them."""
+    if QUARANTINE.search(text):
+        return catalog
+    return replace(catalog, tables={n: t for n, t in catalog.tables.items() if not n.startswith("quarantine.")})
+
+
+def undotted(text: str, catalog: Catalog) -> str:
+    """The text with "staging.orders" and "sales_api.orders" as two words where they are names of the catalog, since
+    that is how mentions are found."""
+    dotted = [n for n in (*catalog.tables, *catalog.resources) if n.count(".") == 1 and n.replace(".", "").isidentifier()]
+    for name in sorted(dotted, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w./'\"]){re.escape(name)}(?![\w/'\"]|\.\w)", name.replace(".", " "), text, flags=re.I)
+    return text

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from intendant.actions import actions
 from intendant.actions.base import Footprint, TableAction
 from intendant.catalog import Catalog
-from intendant.errors import IntendantError, UnknownName
+from intendant.errors import IntendantError, PolicyError, UnknownName
 from intendant.language import print_plan, print_step
 from intendant.language.lexer import lex
 from intendant.language.lexer import place as place_in
@@ -71,6 +71,13 @@ def prepare(
 def _resolved(step: Step, catalog: Catalog, knowledge: Knowledge, typing: Typing) -> tuple[Step, Footprint]:
     action = actions()[step.verb]
     step = action.resolve(step, catalog, typing)
+    own = step.get("table")
+    if isinstance(action, TableAction) and action.target(step).startswith("quarantine.") and action.target(step) != own:
+        raise PolicyError(
+            f"{action.target(step)!r} is kept by the quality gate",
+            where=f"`{print_step(step)}`",
+            hint="Give the table another name; only the gate puts rows into quarantine.",
+        )
     return step, action.footprint(step, catalog)
 
 
