@@ -21,7 +21,7 @@ from intendant.planner.glossary import CONCEPTS
 from intendant.planner.literals import Found, find_literals
 from intendant.planner.mentions import Index, Mention, find_mentions
 from intendant.planner.newnames import NewName, find_names
-from intendant.planner.words import COMMANDS, STOP, Word, english, words_of
+from intendant.planner.words import ABSENCE, COMMANDS, STOP, Word, english, words_of
 from intendant.types import Column
 
 __all__ = ["FAMILIES", "ID_WORDS", "Candidate", "Grounding", "ground"]
@@ -293,7 +293,7 @@ def guesses(
         if (
             not inside
             and w.text[0].isalnum()
-            and w.lower not in STOP
+            and w.lower not in (STOP | ABSENCE)
             and (capital or (near and linked and w.lower not in COMMANDS))
         ):
             j = i

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ABBREVIATIONS", "COMMANDS", "STOP", "Word", "english", "name_parts", "stem", "words_of"]
+__all__ = ["ABSENCE", "ABBREVIATIONS", "COMMANDS", "STOP", "Word", "english", "name_parts", "stem", "words_of"]
 
 ENGLISH = Path(__file__).with_name("english.txt")
 WORD = re.compile(
@@ -136,6 +136,9 @@ STOP = frozenset(
     thank pls thx ok now new get got give gives make makes take put keep go""".split()
 )
 """Words that never stand for a name by themselves."""
+
+ABSENCE = frozenset("missing empty null blank absent lacking".split())
+"""Words that say that there is no value; never a value themselves, unless quoted."""
 
 COMMANDS = frozenset(
     """order sort count check filter first last name date time state total average sum group rank top bottom
