@@ -20,9 +20,9 @@ pytestmark = pytest.mark.timeout(300)
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
     """Exit status, report and folder of one demo."""
     folder = tmp_path_factory.mktemp("tour") / "demo"
-    out = Console(file=io.StringIO(), width=200, record=True)
-    status = run(folder, out)
-    return status, out.export_text(clear=False), folder
+    told = io.StringIO()
+    status = run(folder, Console(file=told, width=200, record=True))
+    return status, told.getvalue(), folder
 
 
 def test_every_sentence_of_the_demo_does_its_job(told: tuple[int, str, Path]):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Layout", "write"]
 
-FILE_BYTES = 256 * 1024 * 1024
 MOST_PARTITIONS = 2_000
 LONGEST_STATISTIC = 64
 UNITS = {"year": "%Y", "quarter": "", "month": "%Y-%m", "week": "%G-W%V", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
@@ -117,11 +116,14 @@ def _described(con: duckdb.DuckDBPyConnection, source: str, params: Sequence[Jso
 
 def _copy(con: duckdb.DuckDBPyConnection, select: str, folder: Path, prefix: str, partitions: Sequence[str],
           params: Sequence[Json]) -> list[tuple[Path, int, int, Mapping[str, Mapping[str, str]]]]:
-    options = ["FORMAT parquet", "COMPRESSION zstd", "RETURN_STATS", "OVERWRITE_OR_IGNORE",
-               f"FILENAME_PATTERN {text(prefix + '-{i}')}"]
-    options.append(f"PARTITION_BY ({', '.join(map(quoted, partitions))})" if partitions
-                   else f"FILE_SIZE_BYTES {FILE_BYTES}")
-    result = con.execute(f"COPY ({select}) TO {text(str(folder))} ({', '.join(options)})", list(params))
+    options = ["FORMAT parquet", "COMPRESSION zstd", "RETURN_STATS"]
+    target = folder
+    if partitions:
+        named = f"FILENAME_PATTERN {text(prefix + '-{i}')}"
+        options += ["OVERWRITE_OR_IGNORE", named, f"PARTITION_BY ({', '.join(map(quoted, partitions))})"]
+    else:  # one file keeps the order of the query's rows; a file per thread would not
+        target = folder / f"{prefix}-0.parquet"
+    result = con.execute(f"COPY ({select}) TO {text(str(target))} ({', '.join(options)})", list(params))
     return [(Path(r[0]), r[1], r[2], r[4]) for r in result.fetchall()]
 
 
