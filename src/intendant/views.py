@@ -1,4 +1,4 @@
-"""The verbs that look: tables, versions, lineage, runs, approvals. They change nothing."""
+"""The verbs that look: tables, versions, lineage, runs, approvals. They change no table; a query that ran is noted."""
 
 from __future__ import annotations
 
@@ -42,20 +42,22 @@ class Views:
             fact = {"table": table, "filters": filtered_columns(statement), "ms": ms, "sql": statement[:5000]}
             self.journal.append("", f"sql {time.time_ns()} {table}", "query.ran", fact)
             if ms > self.workspace.thresholds.slow_query_ms:
-                self.loop_follow(table, ms)
+                self._tell_slow(table, ms)
         return {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows]}
 
-    def loop_follow(self, table: str, ms: float) -> None:
-        """A slow query is a fact, and the optimisation agent's proposal follows it."""
+    def _tell_slow(self, table: str, ms: float) -> None:
+        """A slow query is a fact; the agent that the rules name for it proposes what follows."""
         from intendant.agents import deciders
+        from intendant.run.rules import reaction_to
 
         fact = {"table": table, "ms": ms}
         key = f"slow {time.time_ns()}"
         self.journal.append("", key, "performance.degraded", fact)
-        decision = deciders()["optimization"].decide("performance.degraded", fact, self.catalog())
+        agent = str(reaction_to("performance.degraded", fact)).removeprefix("agent:")
+        decision = deciders()[agent].decide("performance.degraded", fact, self.catalog())
         for n, intent in enumerate(decision.intents):
             self.journal.append(
-                "", f"{key} {n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": "optimization"}
+                "", f"{key} {n}", "proposal.made", {"intent": intent, "why": decision.why, "agent": agent}
             )
 
     def tables(self) -> list[dict[str, Json]]:

@@ -109,10 +109,6 @@ class DuckDB:
         with self.session(tables) as con:
             return described(con, sql)
 
-    def constant(self, sql: str) -> Json:
-        """The single value of a query that names no table."""
-        return self.rows(sql, {})[1][0][0]
-
 
 def described(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Json] = ()) -> list[Column]:
     """The columns of a query on an open connection."""

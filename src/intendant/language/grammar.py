@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from intendant.errors import LanguageError, did_you_mean
 from intendant.language import parts
 from intendant.language.cursor import Cursor
 from intendant.language.expression import FUNCTIONS, HARD
-from intendant.language.form import Choice, Form, Kind, Node, Optional, Sequence, Slot, Word, compile_form
+from intendant.language.form import Choice, Form, Kind, Node, Optional, Sequence, Word, compile_form
 from intendant.language.kinds import TYPES, Kinds
 from intendant.language.lexer import Token
 from intendant.types import SCHEMAS, Step
@@ -153,10 +152,6 @@ class Grammar:
         """The canonical one-line text of a step."""
         return self.form_of(step.verb).write(step.args)
 
-    def names_of(self, step: Step, kind: str) -> list[Any]:
-        """The values of a step's slots of one kind."""
-        slots = self.form_of(step.verb).slots()
-        return [step.args[s.name] for s in slots if isinstance(s, Slot) and s.kind == kind and step.get(s.name) is not None]
 
 
 def _takes_distinct(step: Step) -> bool:

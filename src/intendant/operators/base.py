@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from intendant.errors import LanguageError, TypeMismatch
+from intendant.errors import TypeMismatch
 from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler, column_sql, find_column, kind_of_type
 from intendant.types import Column, Step
@@ -85,16 +85,6 @@ class Operator(ABC):
     @staticmethod
     def column(name: str, relation: Relation, scope: Scope) -> Column:
         return find_column(name, relation.columns, scope.where)
-
-    @staticmethod
-    def fresh(name: str, relation: Relation, scope: Scope) -> None:
-        """Raises LanguageError when a new column's name is taken."""
-        if any(c.lower() == name.lower() for c in relation.names):
-            raise LanguageError(
-                f"there is a column {name!r} already",
-                where=scope.where,
-                hint="Choose another name, or drop the old column first.",
-            )
 
     @staticmethod
     def compiler(relation: Relation, scope: Scope) -> Compiler:

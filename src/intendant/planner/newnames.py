@@ -104,7 +104,7 @@ def before(words: Sequence[Word], i: int, free: list[bool], is_known: list[bool]
 
 
 def store(words: Sequence[Word], i: int, free: list[bool]) -> Iterator[NewName]:
-    """a sales mart -> sales_mart; a columnar store for the sales data -> sales_store."""
+    """a sales mart -> sales_mart; a store for the parking data -> parking_store."""
     kind = words[i].lower
     before = words[i - 1] if i else None
     plain = (
