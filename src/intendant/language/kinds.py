@@ -17,7 +17,10 @@ from intendant.types import SCHEMAS, split_table
 
 __all__ = ["AGGREGATES", "TYPES", "Kinds"]
 
-AGGREGATES = ("count distinct", "count", "sum", "avg", "min", "max", "median", "stddev", "first", "last")
+AGGREGATES = (
+    *("count distinct", "count", "sum", "avg", "min", "max", "median", "stddev", "first", "last"),
+    *("mode", "variance", "list"),
+)
 ONE_NAME = re.compile(r'"(?:[^"]|"")+"|[^\W\d]\w*')
 TYPES = ("text", "integer", "number", "decimal", "boolean", "date", "timestamp", "json")
 

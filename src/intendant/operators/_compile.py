@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from sqlglot import exp
 
 from intendant.catalog import Catalog
 from intendant.engines.base import quoted
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import LanguageError
+from intendant.errors import LanguageError, UnknownName
 from intendant.language.grammar import grammar
 from intendant.operators import operators
 from intendant.operators.base import Relation, Scope, table_sql
-from intendant.types import SCHEMAS, Column, Step, split_table
+from intendant.types import SCHEMAS, Column, Snapshot, Step, split_table
 
 __all__ = ["Typing", "apply", "reads_of", "sql_text", "trace"]
 
+MOST_KEPT = 100
+
 
 class Typing:
-    """Asks an engine for the types of a query over a catalog's tables; nothing is read."""
+    """Asks an engine for the types of a query over a catalog's tables; nothing is read.
 
-    def __init__(self, engine: DuckDB) -> None:
-        self.engine = engine
+    With `snapshot`, which gives a table of the lake as it is now, it also tells `values`.
+    """
+
+    def __init__(self, engine: DuckDB, snapshot: Callable[[str], Snapshot] | None = None) -> None:
+        self.engine, self.snapshot = engine, snapshot
+        self._values: dict[tuple[str, ...], tuple[str | None, ...]] = {}
 
     def __call__(self, query: exp.Expression, catalog: Catalog) -> tuple[Column, ...]:
         """The columns of `query`. Raises EngineError (said by the engine) for what can't be typed."""
@@ -33,6 +41,36 @@ class Typing:
                 con.execute(f"CREATE TABLE {schema}.{quoted(rest)} ({columns})")
             rows = con.execute(f"DESCRIBE {sql_text(query)}").fetchall()
         return tuple(Column(r[0], r[1]) for r in rows)
+
+    def values(self, query: exp.Expression, catalog: Catalog) -> tuple[str | None, ...] | None:
+        """The first column of `query` over the lake's tables; None where they aren't there yet as the catalog has them.
+
+        Raises EngineError for what can't be run, Damaged for a table that can't be read.
+        """
+        tables = self._snapshots({_full(t) for t in query.find_all(exp.Table)}, catalog)
+        if tables is None:
+            return None
+        sql = sql_text(query)
+        key = (sql, *(f"{n} {s.version}" for n, s in sorted(tables.items())))
+        if key not in self._values:
+            if len(self._values) >= MOST_KEPT:
+                self._values.clear()
+            self._values[key] = tuple(row[0] for row in self.engine.rows(sql, tables)[1])
+        return self._values[key]
+
+    def _snapshots(self, names: Iterable[str], catalog: Catalog) -> dict[str, Snapshot] | None:
+        if self.snapshot is None:
+            return None
+        out = {}
+        for name in names:
+            try:
+                found = self.snapshot(name)
+            except UnknownName:
+                return None
+            if found.columns != catalog.table(name).columns:
+                return None
+            out[name] = found
+        return out
 
 
 def _full(table: exp.Table) -> str:
@@ -56,7 +94,12 @@ def apply(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing,
     known = operators()
     for step in steps:
         place = f"`{grammar().write(step)}`" + (f" in {where}" if where else "")
-        scope = Scope(lambda n, p=place: catalog.table(n, p).columns, lambda q: typing(q, catalog), place)  # type: ignore[misc]
+        scope = Scope(
+            lambda n, p=place: catalog.table(n, p).columns,  # type: ignore[misc]
+            lambda q: typing(q, catalog),
+            place,
+            lambda q: typing.values(q, catalog),
+        )
         relation = known[step.verb].apply(step, relation, scope)
     return relation
 
@@ -77,12 +120,14 @@ def trace(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing)
         columns = apply(table, steps[: i + 1], catalog, typing, "").names
         own = known[step.verb].origins(step, columns)
         others = {c.name: f"{t}.{c.name}" for t in known[step.verb].reads(step) for c in catalog.table(t).columns}
+        spelled = {name.lower(): name for name in origin}
         after: dict[str, tuple[str, ...]] = {}
         for column in columns:
             inputs = own.get(column, (column,)) if own is not None else (column,)
             sources: list[str] = []
             for name in inputs:
-                sources += origin.get(name, (others[name],) if name in others else _joined(name, step, others))
+                known_as = name if name in origin else spelled.get(name.lower(), name)
+                sources += origin.get(known_as, (others[name],) if name in others else _joined(name, step, others))
             after[column] = tuple(dict.fromkeys(sources))
         origin = after
     return origin

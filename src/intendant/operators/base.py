@@ -6,13 +6,13 @@ To add an operator, write one file in this folder with one class that has `verb`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
 
-from intendant.errors import TypeMismatch
+from intendant.errors import LanguageError, TypeMismatch
 from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler, column_sql, find_column, kind_of_type
 from intendant.types import Column, Step
@@ -35,11 +35,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class Scope:
-    """What an operator may look at: tables' columns, and the engine's typing of a query (it runs nothing)."""
+    """What an operator may look at: tables' columns, the engine's typing of a query, and values where columns are made of them."""
 
     table: Callable[[str], tuple[Column, ...]]
     describe: Callable[[exp.Expression], tuple[Column, ...]]
     where: str = ""
+    values: Callable[[exp.Expression], tuple[str | None, ...] | None] = lambda query: None
+    """The first column of a query over the tables as they are now; None where their rows can't be known yet."""
 
 
 def table_sql(name: str) -> exp.Table:
@@ -109,3 +111,21 @@ class Operator(ABC):
         shown = [exp.alias_(changes[n], n, quoted=True) if n in changes else column_sql(n) for n in relation.names]
         query = select_from(relation, *shown)
         return Relation(query, scope.describe(query), relation.ordered)
+
+    @staticmethod
+    def added(relation: Relation, scope: Scope, new: Mapping[str, exp.Expression]) -> Relation:
+        """The relation with columns behind the others; one whose name exists is computed anew where it stands."""
+        standing = {n.lower(): n for n in relation.names}
+        changes = {standing[n.lower()]: e for n, e in new.items() if n.lower() in standing}
+        shown = [exp.alias_(changes[n], n, quoted=True) if n in changes else column_sql(n) for n in relation.names]
+        shown += [exp.alias_(e, n, quoted=True) for n, e in new.items() if n.lower() not in standing]
+        query = select_from(relation, *shown)
+        return Relation(query, scope.describe(query), relation.ordered)
+
+    @staticmethod
+    def no_clash(names: Sequence[str], scope: Scope, hint: str = "Choose another name.") -> None:
+        """Raises LanguageError when two columns would have one name; case makes no difference."""
+        folded = [n.lower() for n in names]
+        twice = next((n for i, n in enumerate(names) if n.lower() in folded[:i]), None)
+        if twice is not None:
+            raise LanguageError(f"two columns would be named {twice!r}", where=scope.where, hint=hint)

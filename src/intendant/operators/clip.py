@@ -26,7 +26,9 @@ class Clip(Operator):
         wrong = next((b for b in bounds if not isinstance(b, Literal) or b.kind != "number"), None)
         if wrong is not None:
             raise TypeMismatch(
-                f"`{print_expression(wrong)}` is no bound for numbers", where=scope.where, hint="Use numbers, e.g. 0 and 100."
+                f"`{print_expression(wrong)}` is no bound for numbers",
+                where=scope.where,
+                hint="Use numbers, e.g. 0 and 100.",
             )
         if float(step.args["low"]) > float(step.args["high"]):
             raise LanguageError(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlglot import exp
-
 from intendant.language.expression import columns_of, parse_expression
-from intendant.language.to_sql import column_sql
-from intendant.operators.base import Operator, Relation, Scope, select_from
+from intendant.operators.base import Operator, Relation, Scope
 from intendant.types import Step
 
 __all__ = ["Derive"]
@@ -22,12 +19,7 @@ class Derive(Operator):
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
         value = self.expression(step.args["value"], relation, scope)
-        existing = next((n for n in relation.names if n.lower() == step.args["name"].lower()), None)
-        if existing:
-            return self.replaced(relation, scope, {existing: value})
-        shown = [*(column_sql(n) for n in relation.names), exp.alias_(value, step.args["name"], quoted=True)]
-        query = select_from(relation, *shown)
-        return Relation(query, scope.describe(query), relation.ordered)
+        return self.added(relation, scope, {step.args["name"]: value})
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         used = tuple(dict.fromkeys(c.name for c in columns_of(parse_expression(step.args["value"]))))

@@ -12,7 +12,7 @@ from intendant.language.to_sql import column_sql, words
 from intendant.operators.base import Operator, Relation, Scope, select_from
 from intendant.types import Step
 
-__all__ = ["Group", "default_name"]
+__all__ = ["Group", "aggregate", "default_name", "used"]
 
 FUNCTIONS = {
     "sum": "SUM",
@@ -23,8 +23,10 @@ FUNCTIONS = {
     "stddev": "STDDEV",
     "first": "FIRST",
     "last": "LAST",
+    "mode": "MODE",
+    "variance": "VAR_SAMP",
 }
-NUMERIC = ("sum", "avg", "median", "stddev")
+NUMERIC = ("sum", "avg", "median", "stddev", "variance")
 
 
 def default_name(function: str, over: str) -> str:
@@ -38,7 +40,10 @@ def default_name(function: str, over: str) -> str:
 class Group(Operator):
     verb = "group"
     form = "( group by <keys:columns> : <aggregates:aggregates> | aggregate <aggregates:aggregates> )"
-    summary = "One row per group with its aggregates; `aggregate` makes one row of the whole table."
+    summary = (
+        "One row per group with its aggregates; `aggregate` makes one row of the whole table. `list` gathers the values "
+        "that aren't missing, sorted."
+    )
     example = "query orders group by region: sum amount as revenue, count as orders"
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
@@ -50,34 +55,50 @@ class Group(Operator):
             if name.lower() in names:
                 raise LanguageError(f"two columns would be named {name!r}", where=scope.where, hint="Add `as NAME`.")
             names.append(name.lower())
-            shown.append(exp.alias_(self.aggregate(function, over, relation, scope), name, quoted=True))
+            shown.append(exp.alias_(aggregate(function, over, relation, scope), name, quoted=True))
         query = select_from(relation, *shown)
         if keys:
             query = query.group_by(*(column_sql(k.name) for k in keys), copy=False)
         return Relation(query, scope.describe(query))
 
-    def aggregate(self, function: str, over: str, relation: Relation, scope: Scope) -> exp.Expression:
-        if not over:
-            return exp.Count(this=exp.Star())
-        parsed = parse_expression(over)
-        compiler = self.compiler(relation, scope)
-        value = compiler.sql(parsed)
-        if function in NUMERIC and compiler.kind(parsed) not in ("number", "bool", "any"):
-            hint = f"Cast it first: `cast {over} to number`." if isinstance(parsed, Col) else "Use an expression of numbers."
-            raise TypeMismatch(
-                f"`{function}` needs a number; `{over}` is {words(compiler.kind(parsed))}", where=scope.where, hint=hint
-            )
-        if function in NUMERIC and compiler.kind(parsed) == "bool":
-            value = exp.cast(value, "INT")
-        if function == "count":
-            return exp.Count(this=value)
-        if function == "count distinct":
-            return exp.Count(this=exp.Distinct(expressions=[value]))
-        return exp.func(FUNCTIONS[function], value, dialect="duckdb")
-
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         out: dict[str, tuple[str, ...]] = {k: (k,) for k in step.get("keys") or ()}
         for function, over, alias in step.args["aggregates"]:
-            used = tuple(c.name for c in columns_of(parse_expression(over))) if over else ()
-            out[alias or default_name(function, over)] = used
+            out[alias or default_name(function, over)] = used(over)
         return out
+
+
+def aggregate(
+    function: str, over: str, relation: Relation, scope: Scope, where: exp.Expression | None = None
+) -> exp.Expression:
+    """An aggregate as SQL, of all rows or of those for which `where` is true. Raises UnknownName, TypeMismatch."""
+    value, present = exp.Star() if not over else operand(function, over, relation, scope), None
+    if not over or function == "count":
+        out: exp.Expression = exp.Count(this=value)
+    elif function == "count distinct":
+        out = exp.Count(this=exp.Distinct(expressions=[value]))
+    elif function == "list":
+        out = exp.ArrayAgg(this=exp.Order(this=value, expressions=[exp.Ordered(this=value.copy())]))
+        present = exp.Not(this=exp.Is(this=exp.paren(value.copy()), expression=exp.Null()))
+    else:
+        out = exp.func(FUNCTIONS[function], value, dialect="duckdb")
+    tests = [t for t in (where, present) if t is not None]
+    return exp.Filter(this=out, expression=exp.Where(this=exp.and_(*tests))) if tests else out
+
+
+def operand(function: str, over: str, relation: Relation, scope: Scope) -> exp.Expression:
+    """What is aggregated; truths count as 0 and 1 where numbers are needed."""
+    parsed = parse_expression(over)
+    compiler = Operator.compiler(relation, scope)
+    value, kind = compiler.visit(parsed)
+    if function in NUMERIC and kind not in ("number", "bool", "any"):
+        hint = (
+            f"Cast it first: `cast {over} to number`." if isinstance(parsed, Col) else "Use an expression of numbers."
+        )
+        raise TypeMismatch(f"`{function}` needs a number; `{over}` is {words(kind)}", where=scope.where, hint=hint)
+    return exp.cast(value, "INT") if function in NUMERIC and kind == "bool" else value
+
+
+def used(over: str) -> tuple[str, ...]:
+    """The columns that an expression names, once each."""
+    return tuple(dict.fromkeys(c.name for c in columns_of(parse_expression(over)))) if over else ()

@@ -11,13 +11,16 @@ from intendant.types import Column, Step
 
 __all__ = ["Join"]
 
-SIDES = {"inner": "", "left": "LEFT", "right": "RIGHT", "full": "FULL"}
+SIDES = {"inner": "", "left": "LEFT", "right": "RIGHT", "full": "FULL", "semi": "SEMI", "anti": "ANTI"}
 
 
 class Join(Operator):
     verb = "join"
-    form = "[(inner|left|right|full):side] join <table:table> on <match:match>"
-    summary = "Add the columns of another table where the keys match; `left` keeps rows without a match."
+    form = "[(inner|left|right|full|semi|anti):side] join <table:table> on <match:match>"
+    summary = (
+        "Add the columns of another table where the keys match; `left` keeps rows without a match. `semi` just keeps the "
+        "rows that have a match, `anti` those that have none, and neither adds columns."
+    )
     example = "transform orders left join customers on customer_id into orders_with_names"
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
@@ -62,7 +65,7 @@ class Join(Operator):
             columns.append(c)
             shown.append(exp.alias_(value, c.name, quoted=True))
         taken = {c.name.lower() for c in columns}
-        for c in other:
+        for c in () if side in ("semi", "anti") else other:
             if c.name in same:
                 continue
             name = c.name if c.name.lower() not in taken else f"{table.rpartition('.')[2]}_{c.name}"

@@ -1,0 +1,31 @@
+"""The value of the row before or behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from intendant.language.to_sql import column_sql
+from intendant.operators._window import origins, seen
+from intendant.operators.base import Operator, Relation, Scope
+from intendant.types import Step
+
+__all__ = ["Shift"]
+
+FUNCTIONS = {"previous": "LAG", "next": "LEAD"}
+
+
+class Shift(Operator):
+    verb = "shift"
+    form = "(previous|next):side <column:column> by <keys:order> [per <per:columns>] as <name:name>"
+    summary = "Add a column's value of the row before (`previous`) or behind (`next`) in an order; missing where there is none."
+    example = "transform readings previous temperature by measured_at per sensor_id as temperature_before"
+
+    def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
+        column = self.column(step.args["column"], relation, scope)
+        value = exp.Anonymous(this=FUNCTIONS[step.args["side"]], expressions=[column_sql(column.name)])
+        return self.added(relation, scope, {step.args["name"]: seen(value, step, relation, scope)})
+
+    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        return origins(step, (step.args["column"],))
