@@ -9,7 +9,7 @@ from sqlglot import exp
 from intendant.catalog import Catalog
 from intendant.engines.base import quoted
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import LanguageError, UnknownName
+from intendant.errors import LakeError, LanguageError, UnknownName
 from intendant.language.grammar import grammar
 from intendant.operators import operators
 from intendant.operators.base import Relation, Scope, table_sql
@@ -23,10 +23,10 @@ MOST_KEPT = 100
 class Typing:
     """Asks an engine for the types of a query over a catalog's tables; nothing is read.
 
-    With `snapshot`, which gives a table of the lake as it is now, it also tells `values`.
+    With `snapshot`, which gives a version of a table of the lake (`Lake.snapshot`), it also tells `values`.
     """
 
-    def __init__(self, engine: DuckDB, snapshot: Callable[[str], Snapshot] | None = None) -> None:
+    def __init__(self, engine: DuckDB, snapshot: Callable[[str, int | None], Snapshot] | None = None) -> None:
         self.engine, self.snapshot = engine, snapshot
         self._values: dict[tuple[str, ...], tuple[str | None, ...]] = {}
 
@@ -45,7 +45,7 @@ class Typing:
     def values(self, query: exp.Expression, catalog: Catalog) -> tuple[str | None, ...] | None:
         """The first column of `query` over the lake's tables; None where they aren't there yet as the catalog has them.
 
-        Raises EngineError for what can't be run, Damaged for a table that can't be read.
+        Raises EngineError for what can't be run, Damaged for files that can't be read.
         """
         tables = self._snapshots({_full(t) for t in query.find_all(exp.Table)}, catalog)
         if tables is None:
@@ -63,14 +63,21 @@ class Typing:
             return None
         out = {}
         for name in names:
-            try:
-                found = self.snapshot(name)
-            except UnknownName:
+            table = catalog.table(name)
+            found = [self._version(name, v) for v in (table.version, None)]
+            fitting = next((s for s in found if s is not None and s.columns == table.columns), None)
+            if fitting is None:
                 return None
-            if found.columns != catalog.table(name).columns:
-                return None
-            out[name] = found
+            out[name] = fitting
         return out
+
+    def _version(self, name: str, version: int | None) -> Snapshot | None:
+        """The version that the catalog knows is the one meant, also once the step itself has published the next."""
+        assert self.snapshot is not None
+        try:
+            return self.snapshot(name, version)
+        except (UnknownName, LakeError):
+            return None
 
 
 def _full(table: exp.Table) -> str:
@@ -122,8 +129,9 @@ def trace(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing)
         others = {c.name: f"{t}.{c.name}" for t in known[step.verb].reads(step) for c in catalog.table(t).columns}
         spelled = {name.lower(): name for name in origin}
         after: dict[str, tuple[str, ...]] = {}
+        made = {name.lower(): inputs for name, inputs in (own or {}).items()}
         for column in columns:
-            inputs = own.get(column, (column,)) if own is not None else (column,)
+            inputs = made.get(column.lower(), (column,))
             sources: list[str] = []
             for name in inputs:
                 known_as = name if name in origin else spelled.get(name.lower(), name)

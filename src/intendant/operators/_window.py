@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
 from intendant.language.to_sql import column_sql
-from intendant.operators.base import Operator, Relation, Scope
+from intendant.operators.base import Operator, Relation, Scope, select_from
 from intendant.operators.sort import order_by
 from intendant.types import Step
 
-__all__ = ["origins", "ranked", "seen", "windowed"]
+__all__ = ["added", "origins", "ranked", "seen", "windowed"]
 
 
 def ranked(
@@ -56,6 +56,20 @@ def seen(
     """The window that a step's `by` and `per` say."""
     per = [Operator.column(n, relation, scope).name for n in step.get("per") or ()]
     return windowed(value, per, ranked(step.args["keys"], relation, scope), before, frame=frame)
+
+
+def added(relation: Relation, scope: Scope, new: Mapping[str, exp.Expression]) -> Relation:
+    """`Operator.added` for windows, which shuffle the rows: those that were sorted come back in their order."""
+    if not relation.ordered:
+        return Operator.added(relation, scope, new)
+    place = "place"
+    while place in {n.lower() for n in (*relation.names, *new)}:
+        place += "_"
+    numbered = exp.alias_(exp.Window(this=exp.RowNumber()), place, quoted=True)
+    placed = select_from(relation, *(column_sql(n) for n in relation.names), numbered)
+    out = Operator.added(Relation(placed, relation.columns), scope, new)
+    assert isinstance(out.query, exp.Select)
+    return Relation(out.query.order_by(column_sql(place), copy=False), out.columns, True)
 
 
 def origins(step: Step, inputs: Sequence[str]) -> dict[str, tuple[str, ...]]:

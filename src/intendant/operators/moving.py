@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from intendant.errors import LanguageError
-from intendant.operators._window import origins, seen
+from intendant.operators._window import added, origins, seen
 from intendant.operators.base import Operator, Relation, Scope
 from intendant.operators.group import aggregate, used
 from intendant.types import Step
@@ -30,7 +30,7 @@ class Moving(Operator):
             )
         value = aggregate(step.args["how"], step.args["value"], relation, scope)
         window = seen(value, step, relation, scope, frame=True, before=count - 1)
-        return self.added(relation, scope, {step.args["name"]: window})
+        return added(relation, scope, {step.args["name"]: window})
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, used(step.args["value"]))

@@ -44,8 +44,8 @@ class Pivot(Operator):
         names = list(keys)
         for value, test in values:
             for function, over, alias in aggregates:
-                own = alias or default_name(function, over)
-                names.append(value if len(aggregates) == 1 else f"{value}_{own}")
+                alone = len(aggregates) == 1 and not alias
+                names.append(value if alone else f"{value}_{alias or default_name(function, over)}")
                 made = aggregate(function, over, relation, scope, test.copy())
                 shown.append(exp.alias_(made, names[-1], quoted=True))
         self.no_clash(names, scope, f"Rename the key, or make the values of {column.name!r} alike, e.g. with `lower`.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from intendant.operators._window import origins, seen, windowed
+from intendant.operators._window import added, origins, seen, windowed
 from intendant.operators.base import Operator, Relation, Scope
 from intendant.operators.sort import order_by
 from intendant.types import Step
@@ -26,7 +26,7 @@ class Rank(Operator):
     example = "transform sales rank by revenue descending per region as region_rank"
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
-        return self.added(relation, scope, {step.args["name"]: self.place(step, relation, scope)})
+        return added(relation, scope, {step.args["name"]: self.place(step, relation, scope)})
 
     def place(self, step: Step, relation: Relation, scope: Scope) -> exp.Expression:
         how = step.args["how"]

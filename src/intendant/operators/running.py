@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from intendant.operators._window import origins, seen
+from intendant.operators._window import added, origins, seen
 from intendant.operators.base import Operator, Relation, Scope
 from intendant.operators.group import aggregate, used
 from intendant.types import Step
@@ -20,7 +20,7 @@ class Running(Operator):
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
         value = aggregate(step.args["how"], step.args["value"], relation, scope)
-        return self.added(relation, scope, {step.args["name"]: seen(value, step, relation, scope, frame=True)})
+        return added(relation, scope, {step.args["name"]: seen(value, step, relation, scope, frame=True)})
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, used(step.args["value"]))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from intendant.language.to_sql import column_sql
-from intendant.operators._window import origins, windowed
+from intendant.operators._window import added, origins, windowed
 from intendant.operators.base import Operator, Relation, Scope
 from intendant.types import Step
 
@@ -29,7 +29,7 @@ class Share(Operator):
         own = exp.cast(column_sql(column.name), "DOUBLE")
         whole = windowed(exp.Sum(this=own.copy()), per, ())
         part = exp.Div(this=own, expression=exp.Nullif(this=whole, expression=exp.Literal.number(0)))
-        return self.added(relation, scope, {step.args["name"]: part})
+        return added(relation, scope, {step.args["name"]: part})
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, (step.args["column"],))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from intendant.language.to_sql import column_sql
-from intendant.operators._window import origins, seen
+from intendant.operators._window import added, origins, seen
 from intendant.operators.base import Operator, Relation, Scope
 from intendant.types import Step
 
@@ -25,7 +25,7 @@ class Shift(Operator):
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
         column = self.column(step.args["column"], relation, scope)
         value = exp.Anonymous(this=FUNCTIONS[step.args["side"]], expressions=[column_sql(column.name)])
-        return self.added(relation, scope, {step.args["name"]: seen(value, step, relation, scope)})
+        return added(relation, scope, {step.args["name"]: seen(value, step, relation, scope)})
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, (step.args["column"],))

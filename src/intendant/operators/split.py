@@ -16,7 +16,7 @@ __all__ = ["Split"]
 
 class Split(Operator):
     verb = "split"
-    form = "split <column:column> by <separator:text> as <names:columns>"
+    form = "split <column:column> by <separator:text> as <parts:columns>"
     summary = (
         "Add a text column for each part of a text; a part that isn't there is missing, parts beyond the names are left "
         "out. The text itself stays."
@@ -25,7 +25,7 @@ class Split(Operator):
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
         column = self.column(step.args["column"], relation, scope)
-        names, separator = step.args["names"], step.args["separator"]
+        names, separator = step.args["parts"], step.args["separator"]
         if kind_of_type(column.type) != "text":
             raise TypeMismatch(
                 f"`split` needs text; {column.name!r} is {column.type}",
@@ -35,15 +35,15 @@ class Split(Operator):
         if not separator:
             raise LanguageError("`split` needs something to split by", where=scope.where, hint="Say it, e.g. `by ','`.")
         self.no_clash([column.name, *names], scope)
-        parts = exp.Anonymous(
+        pieces = exp.Anonymous(
             this="STRING_SPLIT",
             expressions=[exp.cast(column_sql(column.name), "TEXT"), exp.Literal.string(separator)],
         )
         new: dict[str, exp.Expression] = {
-            name: exp.Anonymous(this="LIST_EXTRACT", expressions=[parts.copy(), exp.Literal.number(i)])
+            name: exp.Anonymous(this="LIST_EXTRACT", expressions=[pieces.copy(), exp.Literal.number(i)])
             for i, name in enumerate(names, 1)
         }
         return self.added(relation, scope, new)
 
     def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        return dict.fromkeys(step.args["names"], (step.args["column"],))
+        return dict.fromkeys(step.args["parts"], (step.args["column"],))

@@ -30,7 +30,7 @@ class Unpivot(Operator):
         name, value = step.args["name"], step.args["value"]
         self.no_clash([*kept, name, value], scope)
         said = exp.Array(expressions=[exp.Literal.string(c.name) for c in turned])
-        held = exp.Array(expressions=[column_sql(c.name) for c in turned])
+        held = exp.Array(expressions=[self.held(c, turned) for c in turned])
         shown = [
             *(column_sql(n) for n in kept),
             exp.alias_(exp.Anonymous(this="UNNEST", expressions=[said]), name, quoted=True),
@@ -38,6 +38,12 @@ class Unpivot(Operator):
         ]
         query = select_from(relation, *shown)
         return Relation(query, scope.describe(query), relation.ordered)
+
+    @staticmethod
+    def held(column: Column, among: Sequence[Column]) -> exp.Expression:
+        """The value; text of several types, such as JSON beside VARCHAR, becomes plain text."""
+        plain = kind_of_type(column.type) == "text" and len({c.type for c in among}) > 1
+        return exp.cast(column_sql(column.name), "TEXT") if plain else column_sql(column.name)
 
     def alike(self, columns: Sequence[Column], scope: Scope) -> None:
         first = columns[0]
