@@ -16,7 +16,7 @@ __all__ = ["Sample"]
 class Sample(Operator):
     verb = "sample"
     form = "sample <count:int> (rows|percent):unit"
-    summary = "Keep some rows, spread over the table and in no order; the same table gives the same rows again."
+    summary = "Keep some rows, spread over the table and in no order; the same rows of the same table each time. Percents are rounded up."
     example = "query orders sample 10 percent"
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
@@ -29,7 +29,10 @@ class Sample(Operator):
             raise LanguageError(
                 f"{step.args['count']} percent is more than there is", where=scope.where, hint="Say 1 to 100 percent."
             )
-        place = exp.Mul(this=windowed(exp.RowNumber(), (), (chance,)), expression=exp.Literal.number(100))
-        wanted = exp.Mul(this=windowed(exp.Count(this=exp.Star()), (), ()), expression=count)
-        query.set("qualify", exp.Qualify(this=exp.LTE(this=place, expression=wanted)))
+        place, all_rows = windowed(exp.RowNumber(), (), (chance,)), windowed(exp.Count(this=exp.Star()), (), ())
+        before = exp.Mul(
+            this=exp.paren(exp.Sub(this=place, expression=exp.Literal.number(1))), expression=exp.Literal.number(100)
+        )
+        wanted = exp.Mul(this=all_rows, expression=count)
+        query.set("qualify", exp.Qualify(this=exp.LT(this=before, expression=wanted)))
         return Relation(query, relation.columns)
