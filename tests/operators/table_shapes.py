@@ -47,7 +47,12 @@ def orders(seed: int, rows: int = 25) -> list[Row]:
 def people(seed: int, rows: int = 8) -> list[Row]:
     r = random.Random(seed + 1000)
     return [
-        {"key": r.choice([-3, -1, 0, 1, 2, 5, None]), "name": f"name {i}", "x": float(i), "t": r.choice(["a", "z", None])}
+        {
+            "key": r.choice([-3, -1, 0, 1, 2, 5, None]),
+            "name": f"name {i}",
+            "x": float(i),
+            "t": r.choice(["a", "z", None]),
+        }
         for i in range(rows)
     ]
 
@@ -69,7 +74,7 @@ def asker(engine: DuckDB, lake: Lake, tables: Mapping[str, Sequence[Row]]) -> As
         lake.publish(stage, "replace")
     snapshots = {n: lake.snapshot(n) for n in tables}
     catalog = Catalog({n: Table(n, s.columns, s.rows) for n, s in snapshots.items()})
-    typing = Typing(engine)
+    typing = Typing(engine, lake.snapshot)
 
     def ask(text: str) -> list[Row]:
         step = parse(text).steps[0]

@@ -191,6 +191,27 @@ BAGS: dict[str, Reference] = {
     "union orders": lambda o, p: [*o, *o],
     "union orders distinct": lambda o, p: o,
     "union orders then distinct": lambda o, p: o,
+    "semi join people on n = key": lambda o, p: [r for r in o if r["n"] is not None and r["n"] in of(p, "key")],
+    "anti join people on n = key": lambda o, p: [r for r in o if r["n"] is None or r["n"] not in of(p, "key")],
+    "drop rows where n > 0": lambda o, p: [r for r in o if r["n"] is None or not r["n"] > 0],
+    "cast t to integer or empty": lambda o, p: [{**r, "t": None} for r in o],
+    "title t": lambda o, p: [{**r, "t": r["t"] and r["t"].title().replace("'S", "'s")} for r in o],
+    'select id, "order", x share of x per "order" as part select id, part': lambda o, p: [
+        {"id": r["id"], "part": None if r["x"] is None else r["x"] / sum(of([q for q in o if q["order"] == r["order"]], "x"))}
+        for r in o
+    ],
+    "select id, n unpivot id, n as what, value": lambda o, p: [{"what": c, "value": r[c]} for r in o for c in ("id", "n")],
+    'pivot "order": count, count x as xs': lambda o, p: [
+        {
+            f"{k}_{n}": f([r for r in o if r["order"] == k])
+            for k in (0, 1, 2) for n, f in (("row_count", len), ("xs", lambda g: len(of(g, "x"))))
+        }
+    ],
+    "filter t is not null select t split t by '''' as front, back": lambda o, p: [
+        {"t": r["t"], "front": r["t"].split("'")[0], "back": (*r["t"].split("'"), None)[1]} for r in o if r["t"] is not None
+    ],
+    "group by n: list id as ids explode ids as id": lambda o, p: [{"n": r["n"], "id": r["id"]} for r in o],
+    "sample 100 percent": lambda o, p: o,
 }  # fmt: skip
 LISTS: dict[str, Reference] = {
     "sort by n, id": lambda o, p: sorted(o, key=lambda r: (last(r["n"]), r["id"])),
@@ -202,6 +223,16 @@ LISTS: dict[str, Reference] = {
     "sort by id descending first 3": lambda o, p: sorted(o, key=lambda r: -r["id"])[:3],
     "sort by id descending filter id > 2 select id first 2": lambda o, p: [{"id": 24}, {"id": 23}],
     "top 0 by x": lambda o, p: [],
+    'top 1 by id per "order"': lambda o, p: [max((r for r in o if r["order"] == k), key=lambda r: r["id"]) for k in (0, 1, 2)],
+    "select id sort by id running sum id by id as total": lambda o, p: [
+        {"id": r["id"], "total": sum(range(r["id"] + 1))} for r in o
+    ],
+    "select id sort by id moving avg id over 3 rows by id as m": lambda o, p: [
+        {"id": r["id"], "m": statistics.fmean(range(max(0, r["id"] - 2), r["id"] + 1))} for r in o
+    ],
+    "select id sort by id rank by id descending as place previous id by id as p": lambda o, p: [
+        {"id": r["id"], "place": len(o) - r["id"], "p": r["id"] - 1 if r["id"] else None} for r in o
+    ],
 }
 
 
@@ -229,5 +260,5 @@ def test_the_mode_is_one_of_the_most_frequent(seed: int, asks: dict[int, Ask]) -
 
 def test_every_operator_is_held_against_python() -> None:
     said = " ".join((*BAGS, *LISTS, "fill t with mode"))
-    words = {"drop_missing": "drop missing", "drop_duplicates": "drop duplicates"}
+    words = {n: n.replace("_", " ") for n in ("drop_missing", "drop_duplicates", "drop_rows")} | {"shift": "previous"}
     assert [n for n in names("intendant.operators") if words.get(n, n) not in said] == []

@@ -51,7 +51,7 @@ class Typing:
         if tables is None:
             return None
         sql = sql_text(query)
-        key = (sql, *(f"{n} {s.version}" for n, s in sorted(tables.items())))
+        key = (sql, *(f for name in sorted(tables) for f in tables[name].files))
         if key not in self._values:
             if len(self._values) >= MOST_KEPT:
                 self._values.clear()
