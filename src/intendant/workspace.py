@@ -68,9 +68,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class Model:
-    """`[model]`: the planner's weights: "embedded", or the path of a GGUF file with its vocabulary beside it."""
+    """`[model]`: the planner's weights ("embedded", or the path of a GGUF file with its vocabulary beside it); the language
+    model that agents speak with: an OpenAI-compatible server's address (`endpoint`), or the `path` of a GGUF file.
+    """
 
     planner: str = "embedded"
+    endpoint: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intendant.errors import IntendantError, UsageError
+from intendant.faces.models import model
+from intendant.faces.options import HERE, AsJson, Folder, printed
 from intendant.types import Json
 
 if TYPE_CHECKING:
@@ -29,14 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-model = typer.Typer(help="The planner's model.", no_args_is_help=True)
 app.add_typer(model, name="model")
-
-Folder = Annotated[
-    Path, typer.Option("--workspace", "-w", help="The workspace's folder.", envvar="INTENDANT_WORKSPACE")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-HERE = Path()
 
 
 def opened(folder: Path, as_json: bool) -> Intendant:
@@ -51,15 +46,6 @@ def opened(folder: Path, as_json: bool) -> Intendant:
     if folder == HERE and not (folder / "intendant.toml").exists():
         folder = next((p for p in Path.cwd().parents if (p / "intendant.toml").exists()), folder)
     return Intendant(folder, watch=watch)
-
-
-def printed(value: Json, as_json: bool, how: str) -> None:
-    if as_json:
-        print(json.dumps(value, ensure_ascii=False, default=str))
-    else:
-        from intendant.faces import terminal
-
-        getattr(terminal, how)(value)
 
 
 def ended(result: Result, as_json: bool) -> None:
@@ -326,16 +312,6 @@ def doctor(workspace: Folder = HERE, as_json: AsJson = False) -> None:
     found = opened(workspace, as_json).doctor()
     printed(found, as_json, "show_list")
     raise typer.Exit(1 if any(r["state"] == "problem" for r in found) else 0)
-
-
-@model.command("info")
-def model_info(workspace: Folder = HERE, as_json: AsJson = False) -> None:
-    """What the planner's model is and how it was trained."""
-    from intendant.model import info
-    from intendant.workspace import Workspace
-
-    which = Workspace.open(workspace).model.planner if (workspace / "intendant.toml").exists() else "embedded"
-    printed(info(which), as_json, "show_table")
 
 
 def _object(text: str, where: str) -> Mapping[str, Json]:

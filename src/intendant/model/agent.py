@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from intendant.errors import UsageError
 from intendant.model.backends import Backend, Message, open_backend
+from intendant.model.choice import configured
 
 __all__ = ["LightweightLLMAgent"]
 
@@ -19,8 +21,9 @@ class LightweightLLMAgent:
         LightweightLLMAgent("data engineer").generate_response("Why partition by month?", max_tokens=120)
 
     `model_name` is a hub name or a local folder (transformers, extra `train`; on the GPU when there is one), a local
-    `.gguf` file (in process), or the address of an OpenAI-compatible server ("http://..."). Nothing is loaded until the
-    first response; what was loaded is shared by every agent of the same model.
+    `.gguf` file (in process, or by the server of this machine that has it loaded), or the address of an OpenAI-compatible
+    server ("http://..."). Where none is named, `[model]` of the workspace around the current folder says which. Nothing
+    is loaded until the first response; what was loaded is shared by every agent of the same model.
     """
 
     _backends: ClassVar[dict[str, Backend]] = {}
@@ -47,6 +50,9 @@ class LightweightLLMAgent:
         self.conversation_history.clear()
 
     def _backend(self) -> Backend:
-        if self.model_name not in self._backends:
-            self._backends[self.model_name] = open_backend(self.model_name)
-        return self._backends[self.model_name]
+        name = self.model_name
+        if name == DEFAULT_MODEL:
+            name = configured(Path.cwd()) or name
+        if name not in self._backends:
+            self._backends[name] = open_backend(name)
+        return self._backends[name]

@@ -5,12 +5,22 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
+import time
 from pathlib import Path
 from typing import Protocol, TypedDict, cast
 
 from intendant.errors import ModelError
+from intendant.model.server.registration import running
+from intendant.model.weights import fingerprint
 
 __all__ = ["Backend", "Message", "open_backend"]
+
+
+KEY = "INTENDANT_MODEL_KEY"
+BUSY = (429, 503)
+TRIES = 3
+LONGEST_PAUSE = 10.0
 
 
 class Message(TypedDict):
@@ -29,8 +39,15 @@ def open_backend(name: str) -> Backend:
     if name.startswith(("http://", "https://")):
         return Server(name)
     if name.endswith(".gguf"):
-        return Gguf(Path(name))
+        return served_here(Path(name)) or Gguf(Path(name))
     return Transformers(name)
+
+
+def served_here(path: Path) -> Backend | None:
+    """The server that has this file loaded on this machine, if one runs and its key is known."""
+    key = KEY in os.environ
+    found = [r for r in running() if r.file == str(path.resolve()) and (key or not r.key)]
+    return Server(found[0].url) if found and path.is_file() and fingerprint(path) == found[0].sha256 else None
 
 
 class Transformers:
@@ -81,7 +98,10 @@ class Transformers:
 
 
 class Gguf:
-    """A GGUF file run in process by llama.cpp; a prefix shared by prompts is computed once."""
+    """A GGUF file run in process by llama.cpp; a prefix shared by prompts is computed once.
+
+    llama.cpp's own port is closed to others by a key that nobody knows.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
@@ -91,6 +111,7 @@ class Gguf:
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.n_ctx, params.cache_prompt, params.verbosity = 4096, True, -1
+        params.api_keys, params.ui = [secrets.token_urlsafe(32)], False
         params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
         try:
             self.server = xllamacpp.Server(params)
@@ -109,7 +130,7 @@ class Gguf:
 
 
 class Server:
-    """Any OpenAI-compatible server."""
+    """Any OpenAI-compatible server. A busy one is asked again, when it says so."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/") + ("" if url.rstrip("/").endswith("/v1") else "/v1")
@@ -117,22 +138,42 @@ class Server:
     def chat(self, messages: list[Message], max_tokens: int) -> str:
         import httpx
 
-        key = os.environ.get("INTENDANT_MODEL_KEY", "")
+        key = os.environ.get(KEY, "")
+        asked = {"model": "default", "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            answer = httpx.post(
-                f"{self.url}/chat/completions",
-                json={"model": "default", "messages": messages, "max_tokens": max_tokens, "temperature": 0},
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=120,
-            )
+            for last in (n == TRIES for n in range(1, TRIES + 1)):
+                answer = httpx.post(f"{self.url}/chat/completions", json=asked, headers=headers, timeout=120)
+                if answer.status_code not in BUSY or last:
+                    break
+                time.sleep(pause(answer.headers.get("Retry-After", "")))
             answer.raise_for_status()
+        except httpx.HTTPStatusError as e:
+            raise ModelError(
+                f"the model server does not answer: HTTPStatusError {e.response.status_code}{said(e.response.text)}",
+                where=self.url,
+                hint=f"Check the address and {KEY}; a busy server has time later.",
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as e:
             raise ModelError(
                 f"the model server does not answer: {type(e).__name__}",
                 where=self.url,
-                hint="Start it, or check the address and INTENDANT_MODEL_KEY.",
+                hint=f"Start it, or check the address and {KEY}.",
             ) from None
         return content_of(answer.text)
+
+
+def pause(retry_after: str) -> float:
+    """Seconds to wait, as the server says them."""
+    return min(float(retry_after), LONGEST_PAUSE) if retry_after.isdigit() else 1.0
+
+
+def said(body: str) -> str:
+    """The message of an error in OpenAI's shape."""
+    try:
+        return f": {json.loads(body)['error']['message']}"[:300]
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def content_of(answer: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class Runtime:
         p.model.path = str(path)
         p.n_ctx, p.n_parallel, p.n_gpu_layers, p.verbosity = context, 1, 0, -1
         p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
-        p.warmup = True
+        p.warmup, p.ui = True, False
+        p.api_keys = [secrets.token_urlsafe(32)]  # llama.cpp always opens a port; nobody else may use it
         try:
             self.server = xllamacpp.Server(p)
         except RuntimeError as e:

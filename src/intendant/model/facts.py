@@ -1,0 +1,85 @@
+"""What `intendant model info` tells: the planner's model, the language model of agents, and where models are served."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from intendant.model.card import info
+from intendant.model.choice import language_model
+from intendant.model.server.registration import running
+from intendant.model.weights import fingerprint, read_weights
+from intendant.types import Json
+from intendant.workspace import Workspace
+
+__all__ = ["facts"]
+
+
+def facts(workspace: Workspace | None) -> dict[str, Json]:
+    """The planner's model (its card's fields, "sha256", "context", "vocabulary", "scores"), "language_model", "endpoint",
+    "served": the servers that run here, of this user. Raises ModelError.
+    """
+    which: str | Path = workspace.model.planner if workspace else "embedded"
+    found = info(which if which == "embedded" or workspace is None else workspace.root / which)
+    path = Path(str(found["file"]))
+    digest = fingerprint(path)
+    out = {**found, "sha256": digest, **shape(path, found), "scores": scores(path)}
+    if "model" in found:
+        out["as_trained"] = found["model"] == digest
+    own = language_model(workspace) if workspace else None
+    out["language_model"] = described(own) if own else None
+    out["endpoint"] = workspace.model.endpoint if workspace else ""
+    out["served"] = [{k: v for k, v in asdict(r).items() if k != "sha256"} for r in running()]
+    return out
+
+
+def shape(path: Path, card: dict[str, Json]) -> dict[str, Json]:
+    """Context and vocabulary, in tokens: of the file where it is GGUF, of the card for any other."""
+    if path.suffix == ".gguf":
+        weights = read_weights(path)
+        return {"context": weights.context, "vocabulary": weights.vocabulary}
+    said = card.get("shape") or {}
+    return {"context": said.get("context"), "vocabulary": said.get("words")}
+
+
+def scores(path: Path) -> dict[str, Json]:
+    """The last of each score that the card follows over the steps of training: [[step, value], ...]."""
+    try:
+        card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    series = {k: v for k, v in card.items() if isinstance(v, list) and v and all(_point(p) for p in v)}
+    return {k: v[-1][1] for k, v in series.items()}
+
+
+def _point(value: Json) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(x, int | float) for x in value)
+
+
+def described(path: Path) -> dict[str, Json]:
+    """A GGUF file, and where it was pulled from."""
+    w = read_weights(path)
+    try:
+        note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        note = {}
+    digest = fingerprint(path)
+    out: dict[str, Json] = {
+        "name": w.name,
+        "file": str(path),
+        "bytes": w.bytes,
+        "architecture": w.architecture,
+        "parameters": w.parameters,
+        "context": w.context,
+        "vocabulary": w.vocabulary,
+        "chat": w.chat,
+        "sha256": digest,
+    }
+    if note.get("sha256"):
+        out |= {
+            "repository": note.get("repository"),
+            "commit": note.get("commit"),
+            "as_pulled": note["sha256"] == digest,
+        }
+    return out
