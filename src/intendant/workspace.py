@@ -68,9 +68,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Model:
-    """`[model]`: the planner's weights ("embedded", or the path of a GGUF file with its vocabulary beside it); the language
-    model that agents speak with: an OpenAI-compatible server's address (`endpoint`), or the `path` of a GGUF file.
-    """
+    """`[model]`: the planner's ("embedded", or a file); the one agents speak with: a server's `endpoint`, or a GGUF `path`."""
 
     planner: str = "embedded"
     endpoint: str = ""

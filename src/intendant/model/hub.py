@@ -230,7 +230,13 @@ def fetch(client: httpx.Client, address: str, wanted: Wanted, target: Path, fold
             where=address,
             hint="Pull again; if it stays so, the mirror's file is not the hub's.",
         )
-    read_weights(part)
+    try:
+        read_weights(part)
+    except ModelError:
+        part.unlink()
+        raise ModelError(
+            f"{wanted.file!r} is no whole GGUF file", where=address, hint="Choose another with --file."
+        ) from None
     part.replace(target)
 
 
@@ -281,7 +287,7 @@ def append(client: httpx.Client, address: str, wanted: Wanted, part: Path, have:
         goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         with part.open("ab" if goes_on else "wb") as out:
             done = have if goes_on else 0
-            for block in answer.iter_raw(1 << 20):
+            for block in answer.iter_raw():  # blocks of a fixed size would be lost half full when it is cut
                 done += len(block)
                 if done > wanted.size:
                     break  # more than was said: the hash decides
