@@ -15,6 +15,9 @@ from tests.model.serving import Serving, serving
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 CONTEXT = 8192
+IMAGE = (
+    b'{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]}'
+)
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +111,40 @@ def test_an_answer_follows_a_json_schema(client: OpenAI) -> None:
     assert set(said) == {"severity", "sure"} and said["severity"] in ("LOW", "HIGH") and said["sure"] in (True, False)
 
 
+@pytest.mark.parametrize(
+    "format", [{"type": "json_object"}, {"type": "json_schema", "json_schema": {"schema": {"enum": [7]}}}]
+)
+def test_a_completion_takes_a_format_like_a_chat(format: dict[str, Any], client: OpenAI) -> None:
+    answer = client.completions.create(
+        model="letters", prompt="a", temperature=0, max_tokens=20, extra_body={"response_format": format}
+    )
+    assert answer.choices[0].text.startswith("{" if format["type"] == "json_object" else "7")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"$ref": "#/nowhere"}, {"type": "strange"}, {"type": "string", "format": "strange"}, {"not": {"type": "string"}}],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_schema_that_would_not_be_held_is_refused(schema: dict[str, Any], again: bool, client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as e:
+        client.chat.completions.create(
+            model="letters", messages=HELLO, max_tokens=3,
+            response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": schema}},
+        )  # fmt: skip
+    assert (e.value.code, e.value.param) == ("unsupported_schema", "response_format")
+
+
 def test_an_answer_follows_a_grammar(client: OpenAI) -> None:
     grammar = {"grammar": 'root ::= "check orders" | "drop orders"'}
     answer = client.chat.completions.create(model="letters", messages=HELLO, temperature=0, extra_body=grammar)
     assert answer.choices[0].message.content in ("check orders", "drop orders")
+
+
+def test_a_token_can_be_made_likelier(client: OpenAI) -> None:
+    bias = {str(ord("q")): 100}
+    answer = client.completions.create(model="letters", prompt="a", temperature=0, max_tokens=2, logit_bias=bias)
+    assert answer.choices[0].text == "qq"
 
 
 def test_a_chat_tells_how_likely_its_tokens_were(client: OpenAI) -> None:
@@ -175,6 +208,22 @@ def test_eight_requests_at_once_are_all_answered_right(client: OpenAI) -> None:
         ({"logprobs": 21}, openai.BadRequestError, "invalid_value", "logprobs"),
         ({"n": 2}, openai.BadRequestError, "invalid_value", "n"),
         ({"extra_body": {"id_slot": 0}}, openai.BadRequestError, "unknown_parameter", "id_slot"),
+        ({"logit_bias": {"x": 5}}, openai.BadRequestError, "invalid_value", "logit_bias"),
+        ({"extra_body": {"samplers": ["magic"]}}, openai.BadRequestError, "invalid_value", "samplers"),
+        (
+            {"extra_body": {"response_format": {"type": "xml"}}},
+            openai.BadRequestError,
+            "invalid_value",
+            "response_format",
+        ),
+        ({"extra_body": {"grammar": "a" * 65_537}}, openai.BadRequestError, "invalid_value", "grammar"),
+        ({"extra_body": {"grammar": "%llguidance {}"}}, openai.BadRequestError, "invalid_value", "grammar"),
+        (
+            {"extra_body": {"grammar": 'root ::= "a"', "json_schema": {}}},
+            openai.BadRequestError,
+            "invalid_value",
+            "grammar",
+        ),
         ({"extra_body": {"grammar": 'root ::= root "a"'}}, openai.BadRequestError, None, None),
         ({"extra_body": {"grammar": "no grammar"}}, openai.BadRequestError, None, None),
     ],
@@ -203,8 +252,11 @@ def test_a_chat_that_is_too_long_is_refused_even_as_a_stream(client: OpenAI) -> 
         ("POST", "/v1/completions", b"[]", 400, "invalid_json"),
         ("POST", "/v1/completions", b'{"prompt": "a", "temperature": NaN}', 400, "invalid_json"),
         ("POST", "/v1/completions", b"[" * 200_000, 400, "invalid_json"),
+        ("POST", "/v1/completions", b'{"prompt": "\\ud800"}', 400, "invalid_json"),
         ("POST", "/v1/completions", b"a" * 1_000_001, 413, "body_too_large"),
         ("POST", "/v1/chat/completions", b'{"messages": ["hello"]}', 400, "invalid_type"),
+        ("POST", "/v1/chat/completions", IMAGE, 400, "invalid_value"),
+        ("POST", "/v1/chat/completions", b'{"messages": [{"role": "user", "content": "a"}], "tools": [5]}', 400, None),
         ("POST", "/v1/embeddings", b"{}", 404, "unknown_url"),
         ("GET", "/v1/completions", b"", 405, "method_not_allowed"),
         ("GET", "/v1/models/other", b"", 404, "model_not_found"),
@@ -212,7 +264,7 @@ def test_a_chat_that_is_too_long_is_refused_even_as_a_stream(client: OpenAI) -> 
     ],
 )
 def test_a_request_that_is_none_gets_the_right_status(
-    method: str, path: str, body: bytes, status: int, code: str, server: Serving
+    method: str, path: str, body: bytes, status: int, code: str | None, server: Serving
 ) -> None:
     answer = server.http.request(method, path, content=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)

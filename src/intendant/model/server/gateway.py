@@ -22,6 +22,7 @@ from intendant.model.server.exchange import Exchange, Gone, Receive, Scope, Send
 from intendant.model.server.gauges import Gauges
 from intendant.model.server.legacy import with_legacy, with_legacy_event
 from intendant.model.server.refusal import Refusal, shaped
+from intendant.model.server.shapes import Shapes
 from intendant.model.server.wishes import CHAT, COMPLETION, read_wish
 from intendant.model.weights import Weights
 from intendant.types import Json
@@ -65,6 +66,7 @@ class Gateway:
         self.limits, self.key = limits, key
         self.began = int(time.time())
         self.admission = Admission(limits.slots, limits.queue)
+        self.shapes = Shapes(client)
         self.gauges = Gauges(self.admission, {"name": name, "sha256": sha256})
         self.routes: dict[tuple[str, str], Callable[[Exchange], Awaitable[None]]] = {
             ("GET", "/health"): self.health,
@@ -188,6 +190,7 @@ class Gateway:
         async with self.admission.place():
             self.gauges.waited.observe(time.monotonic() - arrived)
             try:
+                await self.shapes.check(wish)
                 async with self.client.stream("POST", exchange.path, json=streamed(wish)) as answer:
                     self.gauges.first.observe(time.monotonic() - arrived)
                     if answer.status_code != 200:

@@ -10,6 +10,8 @@ from intendant.types import Json
 __all__ = ["Refusal", "shaped"]
 
 KINDS = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+UNREADABLE = "Failed to parse"
+"""How llama.cpp's message begins when messages or tools can't be read, though it calls that its own fault."""
 TOO_LONG = "exceed_context_size_error"
 
 
@@ -43,6 +45,6 @@ def shaped(status: int, body: bytes) -> Refusal:
         message, kind = "the model server gave an error without words", "server_error"
     if kind == TOO_LONG:
         return Refusal(400, message, code="context_length_exceeded", param="messages")
-    if status >= 500 and kind == "invalid_request_error":
+    if status >= 500 and (kind == "invalid_request_error" or message.startswith(UNREADABLE)):
         status = 400
     return Refusal(status, message, KINDS.get(status, "server_error"))

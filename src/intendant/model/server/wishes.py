@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from intendant.model.server.refusal import Refusal
+from intendant.model.server.shapes import with_shape
 from intendant.types import Json
 
 __all__ = ["CHAT", "COMPLETION", "read_wish"]
@@ -26,7 +28,7 @@ BOTH: Mapping[str, tuple[type, ...]] = {
     "presence_penalty": NUMBER,
     "frequency_penalty": NUMBER,
     "repeat_penalty": NUMBER,
-    "logit_bias": (dict, list),
+    "logit_bias": (dict,),
     "grammar": (str,),
     "json_schema": (dict,),
     "response_format": (dict,),
@@ -53,6 +55,8 @@ ONLY: Mapping[str, tuple[Json, ...]] = {"n": (1,), "best_of": (1,), "echo": (Fal
 """Fields that may only say what is so anyway."""
 MOST_PROBABILITIES = 20
 MOST_STOPS = 16
+TOKEN = re.compile(r"[0-9]{1,9}")
+SAMPLERS = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature")
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "max_tokens": (1, 2**31 - 1),
     "max_completion_tokens": (1, 2**31 - 1),
@@ -89,7 +93,7 @@ def read_wish(path: str, body: bytes, name: str) -> dict[str, Json]:
         message = f"the model {wish['model']!r} is not here: this server has {name!r}"
         raise Refusal(404, message, "invalid_request_error", "model_not_found", "model")
     wish["model"] = name
-    return (chat if path == CHAT else completion)(wish)
+    return with_shape((chat if path == CHAT else completion)(wish))
 
 
 def refused(field: str, message: str, code: str = "invalid_value") -> Refusal:
@@ -99,6 +103,7 @@ def refused(field: str, message: str, code: str = "invalid_value") -> Refusal:
 def parsed(body: bytes) -> dict[str, Json]:
     try:
         asked = json.loads(body, parse_constant=_no_constant)
+        json.dumps(asked, ensure_ascii=False).encode()  # half a surrogate pair is a text that nobody can send on
     except (ValueError, RecursionError) as e:
         raise Refusal(400, f"the body is not JSON: {e}"[:200], code="invalid_json") from None
     if not isinstance(asked, dict):
@@ -110,8 +115,12 @@ def _no_constant(word: str) -> Json:
     raise ValueError(f"{word} is no number of JSON")
 
 
+def fits(value: Json, types: tuple[type, ...]) -> bool:
+    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
+
+
 def checked(field: str, value: Json, types: tuple[type, ...]) -> Json:
-    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+    if not fits(value, types):
         words = " or ".join(
             {"str": "text", "int": "whole number", "float": "number"}.get(t.__name__, t.__name__) for t in types
         )
@@ -125,7 +134,17 @@ def checked(field: str, value: Json, types: tuple[type, ...]) -> Json:
         and (len(value) > MOST_STOPS or not all(isinstance(s, str) and s for s in value))
     ):
         raise refused(field, f"stop must be at most {MOST_STOPS} texts")
-    return value
+    if field == "samplers" and not all(s in SAMPLERS for s in value):
+        raise refused(field, f"samplers must be of {', '.join(SAMPLERS)}")
+    return biases(value) if field == "logit_bias" else value
+
+
+def biases(value: dict[str, Json]) -> list[list[Json]]:
+    """OpenAI's token numbers to biases, as llama.cpp takes them."""
+    for token, bias in value.items():
+        if not TOKEN.fullmatch(token) or not fits(bias, NUMBER) or not -100 <= bias <= 100:
+            raise refused("logit_bias", "logit_bias must give token numbers a number between -100 and 100")
+    return [[int(token), bias] for token, bias in value.items()]
 
 
 def chat(wish: dict[str, Json]) -> dict[str, Json]:
@@ -135,6 +154,9 @@ def chat(wish: dict[str, Json]) -> dict[str, Json]:
     for m in messages:
         if not isinstance(m, dict) or not isinstance(m.get("role"), str):
             raise refused("messages", "every message must be an object with a role", "invalid_type")
+        parts = m.get("content")
+        if isinstance(parts, list) and not all(isinstance(p, dict) and p.get("type") == "text" for p in parts):
+            raise refused("messages", "only text can be read here", "invalid_value")
     if "max_completion_tokens" in wish:
         wish["max_tokens"] = wish.pop("max_completion_tokens")
     return wish
