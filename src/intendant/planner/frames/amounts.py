@@ -194,6 +194,12 @@ def rounded(hit: Hit) -> Chunk | None:
     return formula(call("round", x, number(hit["n"]["N"])), hit, hit["x"]) if x is not None else None
 
 
+@rule(r"{X:x} (?P<op>plus|minus|\+|-) one")
+def and_one(hit: Hit) -> Chunk:
+    op = "+" if hit.match["op"].startswith(("plus", "+")) else "-"
+    return formula(compare(op, hit["x"]["X"], number("1")), hit, hit["x"])
+
+
 FORMULAS: tuple[Rule, ...] = (
     glued,
     between,
@@ -211,6 +217,7 @@ FORMULAS: tuple[Rule, ...] = (
     brackets,
     arithmetic("*"),
     arithmetic("/"),
+    and_one,
     rounded,
 )
 CONVERSIONS = {
@@ -229,6 +236,9 @@ def in_unit_of(duration: str, name: str) -> str | None:
     """3 hours for delay_minutes -> 180; None where the column's name says no unit, or one that doesn't fit."""
     n, _, unit = duration.partition(" ")
     unit = unit.rstrip("s")
+    if name_parts(name)[:1] == ("ms",) or name_parts(name)[-1:] == ("ms",):
+        each = {"second": 1000, "minute": 60_000, "hour": 3_600_000}.get(unit)
+        return str(int(n) * each) if each else None
     own = next((p for p in reversed(name_parts(name)) if p in ("second", "minute", "hour", "day", "week", "month", "year")), "")
     if own == unit:
         return n

@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from intendant.catalog import Catalog
+from intendant.language.expression import parse_expression
 from intendant.language.lexer import quote_string
 from intendant.planner.frames.names import Names, kind_of, values_by_column
 from intendant.planner.frames.pattern import Chunk, Token
@@ -251,7 +252,7 @@ def longest(
     best: tuple[int, Chunk | None] = (0, None)
     for n in range(min(7, len(words) - i)):
         w = words[i + n]
-        if any(f.at <= w.at < f.end and f.kind not in ("quoted", "number") for f in literals):
+        if any(f.at <= w.at < f.end and f.kind not in ("quoted", "number") and (n or " " in f.readings[0][1][:0] or f.end > w.end) for f in literals):
             break
         if w.text in "-/&'" and n:
             if i + n + 1 < len(words) and words[i + n + 1].at == w.end and words[i + n - 1].end == w.at:
@@ -266,6 +267,14 @@ def longest(
         if chunk is not None:
             best = (n + 1, chunk)
     return best
+
+
+def denied(word: str, place: Place) -> Chunk | None:
+    """unapproved -> not approved"""
+    column = place.names.column(name_parts(word[2:]))
+    if column is None or not place.is_a(column.column, "B"):
+        return None
+    return Chunk("K", {"K": parse_expression(f'not "{column.column}"')}, word, column.quality)
 
 
 def named(
@@ -290,7 +299,7 @@ def named(
     if place is not None:
         single = len(words) == 1 and words[0].lower in PLAIN
         column = place.names.column(parts)
-        own = values.get("T") == place.name and words[-1].lower != words[-1].norm
+        own = bool(values.keys() & {"T", "R"}) and words[-1].lower != words[-1].norm
         if column is not None and not ((single or own) and column.quality < 1):
             values["C"] = column.column
             quality = max(quality, column.quality) if "T" in values else column.quality
@@ -300,9 +309,14 @@ def named(
             quality = max(quality, 0.97)
         concept = PHRASES.get(parts)
         built = concept.build(place.columns) if concept else []
+        bare = place.names.column(parts[1:]) if parts[0] in ("total", "daily", "gross") else None
+        if bare is not None and bare.quality == 1:
+            built = []
         if built and "C" not in values:
             values["E"] = built
             quality = max(quality, 0.85)
+    if not values and place is not None and len(words) == 1 and words[0].lower.startswith("un"):
+        return denied(words[0].lower, place)
     if not values:
         return None
     kinds = "".join(k for k in values if len(k) == 1 and k != "C")

@@ -28,7 +28,7 @@ POLITE = re.compile(
     r"|i (?:need|want) (?:you )?to(?= )|we (?:need|want|have) (?:you )?to(?= )|we(?:'d| would) like (?:you )?to(?= )|let's|let us|go ahead and|for me|for us"
     r"|i(?:'d| would) like|we(?:'d| would) like|i need|we need|i want|we want|it would be (?:nice|great|good|lovely)|if (?:you can|possible)|right away|at once|asap"
     r"|would you mind|be so kind|do me a favou?r|by the way|as well|in the end|from now on|thanks|thank you|thx|hi|hello|hey|ok|okay|so|well|yes|kind of|of course"
-    r"|just|simply|really|very|too|both|again|the|a|an|our|my|your|make sure to|be sure to|i would|we would|perhaps|maybe|quickly|actually|basically|already|also|now|somehow)\b",
+    r"|just|simply|really|very|too|both|again|the|a|an|our|my|your|make sure to|be sure to|i would|we would|perhaps|maybe|quickly|actually|basically|already|also|now|somehow|how about(?: we)?|i mean|that'll do|that will do|i guess|you know|as usual|for now|say(?=,| \d)|simply|merely|straight away|still need|for (?:the |my |our |a |an |their |her |his )?(?:report|audit|demo|meeting|dashboard|analysis|analytics|board|boss|presentation|team|finance|marketing|controlling|management|campaign|planning|newsletter|reporting|label printer|auditors|accountants?|regulator|monthly report|weekly report|board meeting|quarterly report|downstream tool|dashboards))\b",
     re.I,
 )
 

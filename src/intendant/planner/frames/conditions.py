@@ -13,6 +13,7 @@ from intendant.language.expression import Between, Expr, In, IsNull
 from intendant.planner.frames.amounts import expression_of, in_unit_of, kind_of_expression, place_of
 from intendant.planner.frames.chunks import Place
 from intendant.planner.frames.pattern import Chunk, Hit, Rule, rule
+from intendant.planner.words import ABSENCE, COMMANDS, STOP
 from intendant.planner.frames.trees import both, call, column, compare, either, number, opposite, tree
 
 __all__ = ["CONDITIONS", "JOINED", "condition"]
@@ -311,6 +312,31 @@ def name_ends(name: str, ends: Sequence[str]) -> bool:
     return any(name == e or name.endswith("_" + e) for e in ends)
 
 
+@rule(r"{C:c} (?:is|are|was|were|=|equals|==) (?P<w>[a-z]+)(?= [,.;!?•)]| and| or| from| in| into| as| with|$)")
+def equals_word(hit: Hit) -> Chunk | None:
+    """status is final, where the data has shown no value of that column"""
+    place, c, word = place_of(hit.scene), hit["c"], hit.match["w"]
+    known = {owner for found in place.names.values.values() for owner, _ in found}
+    if not place.is_a(c["C"], "L") or c["C"] in known or word in STOP | ABSENCE | COMMANDS:
+        return None
+    if re.search(r"(?:ly|ing)$", word) or word in ("unknown", "known", "unique", "wrong", "right", "different", "same", "given", "set", "late", "good", "bad", "true", "false"):
+        return None
+    return condition(compare("=", column(c["C"]), tree(f"'{word}'")), c, weak=True)
+
+
+@rule(r"(?:with |of |having |a |in )*(?P<sign>negative|positive|zero|no) {M:c}")
+def signed_first(hit: Hit) -> Chunk | None:
+    op = {"negative": "<", "positive": ">", "zero": "="}.get(hit.word("sign"))
+    return condition(compare(op, column(hit["c"]["C"]), number("0")), hit["c"]) if op else None
+
+
+@rule(r"{M:c} (?:is|are|was|were|being)(?P<no> not)? (?P<sign>negative|positive|zero|below zero|above zero)")
+def signed_after(hit: Hit) -> Chunk:
+    op = {"negative": "<", "below zero": "<", "positive": ">", "above zero": ">", "zero": "="}[hit.word("sign").replace("_", " ")]
+    e = compare(op, column(hit["c"]["C"]), number("0"))
+    return condition(opposite(e) if hit.has("no") else e, hit["c"])
+
+
 @rule(r"{V:v} {C:c}")
 def value_first(hit: Hit) -> Chunk | None:
     """green tariff"""
@@ -365,7 +391,7 @@ def not_value(hit: Hit) -> Chunk | None:
     return of_values(hit, True)
 
 
-@rule(r"(?:(?:from|in|of|at|on|with|for|that|which|who|is|are|was|were|being|out of|by|still|as|either|only|via|through|status) )*{V+:vs}(?! (?:column|field|table)\b)")
+@rule(r"(?:(?:from|in|of|at|on|with|for|that|which|who|is|are|was|were|being|out of|by|still|as|either|only|via|through|status) )*{V+:vs}(?! (?:column|field|table)\b)(?: (?:status|class|type|state|category|level|mode|kind|tariff|flag|group|plan|tier))?")
 def value(hit: Hit) -> Chunk | None:
     return of_values(hit, False)
 
@@ -413,6 +439,9 @@ CONDITIONS: tuple[Rule, ...] = (
     is_not,
     is_among,
     equals,
+    equals_word,
+    signed_first,
+    signed_after,
     value_first,
     without,
     is_there,

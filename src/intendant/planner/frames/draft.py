@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from intendant.language.grammar import grammar
 from intendant.planner.frames.pattern import Hit, Scene
 from intendant.planner.frames.trees import both, show, tree
+from intendant.planner.frames.clauses import VERBS
 from intendant.planner.words import STOP
 
 __all__ = ["BUCKET", "EDIT", "GROUP", "HAVING", "JOIN", "ORDER", "SELECT", "Draft", "Op", "draft_of", "name_in", "named", "names"]
 
 JOIN, EDIT, BUCKET, GROUP, HAVING, ORDER, SELECT = range(7)
-RESERVED = frozenset("it them that this those these column columns field fields table tables rows data one ones file".split())
+RESERVED = frozenset("it them that this those these column columns field fields table tables rows data one ones file quarantine unknown null zero lower upper".split())
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,16 @@ def names(columns: list[str]) -> str:
 def name_in(hit: Hit, group: str, *, table: bool = False) -> str:
     """The new name that words say, in small letters and underscores; "" when they can't be one."""
     raw = hit.match[group] or ""
+    if raw.isdigit():
+        raw = f"<I{raw}>"
     ids = re.findall(r"<([A-Z]*)(\d+)>", raw)
     if len(ids) == 1 and "I" in ids[0][0] and " " not in raw.strip():
         text = str(hit.chunks[int(ids[0][1])]["I"])
         return grammar().kinds.write_table(text) if table else named(text.rpartition(".")[2])
     words = [w for w in re.sub(r"<\w+>", "", raw).split() if w]
     words = [w.strip("_") for w in "_".join(words).split("_")]
+    if len(words) > 1 and words[0] in VERBS:
+        return ""
     if not words or len(words) > 4 or any(not re.fullmatch(r"[^\W\d]\w*", w) for w in words[:1]):
         return ""
     if not all(re.fullmatch(r"\w+", w) for w in words) or words[0] in STOP | RESERVED or words[-1] in STOP | RESERVED:

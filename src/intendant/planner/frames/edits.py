@@ -85,13 +85,15 @@ def cast_to(hit: Hit) -> bool | None:
 
 AS_TYPE = rf"(?:of type |type |be |stored as |real |proper |plain )*{TYPE}(?: type| column)?"
 cast = Rule(
-    rf"(?:cast|convert|turn|change|make|parse|transform|store|save|read|treat|format|switch|set)(?: type of)? {{C+:cs}}{COLUMN}{ON} (?:{TO} )?{AS_TYPE}{ON}",
+    rf"(?:cast|convert|turn|change|make|parse|transform|read|treat|format|switch|set)(?: type of)? {{C+:cs}}{COLUMN}{ON} (?:{TO} )?{AS_TYPE}{ON}",
     cast_to,
 )
 should_be = Rule(
     rf"{{C+:cs}}{COLUMN}{ON} (?:should be|must be|needs to be|need to be|has to be|have to be|is needed as|are needed as|is to be|to|into|ought to be|cast to|cast as|converted to|turned into|changed to|shall be) {AS_TYPE}{ON}",
     cast_to,
 )
+can_be = Rule(rf"(?:can|could|should|make|let|may|must|shall|have) {{C+:cs}}{COLUMN} (?:be )?{AS_TYPE}{ON}", cast_to)
+wants = Rule(rf"{{C+:cs}}{COLUMN} (?:wants to be|should rather be|would be better as|is better as|belongs as|ought to be|be) {AS_TYPE}{ON}", cast_to)
 plain_as = Rule(rf"{{C+:cs}} as {AS_TYPE}{ON}", cast_to)
 
 
@@ -200,6 +202,19 @@ TRIMS = (
 )
 
 
+@rule(rf"(?:(?P<t>trim|strip)(?: {SPACE})?(?: from)? (?:and|then|,|&) (?P<case>{UP}|{LOW})|(?P<case2>{UP}|{LOW}) (?:and|then|,|&) (?:trim|strip)) {{C+:cs}}{COLUMN}{ON}")
+def trim_and_case(hit: Hit) -> bool | None:
+    place, draft = place_of(hit.scene), draft_of(hit.scene)
+    columns = [c["C"] for c in hit.all("cs")]
+    if not all(place.is_a(c, "L") for c in columns):
+        return None
+    case = "lower" if re.search("lower|small", hit.match[0]) else "upper"
+    draft.edits = True
+    first, second = ("trim", case) if hit.has("t") else (case, "trim")
+    draft.add(hit, f"{first} {names(columns)}")
+    return draft.add(hit, f"{second} {names(columns)}")
+
+
 @rule(rf"(?:clip|cap|clamp|limit|cut|keep|restrict|squash|bound|hold|force|bring|press|pull|winsorize)(?: all)? {{M:c}}(?: values| readings)?{ON}(?: off)?(?: (?:between|to|within|into|from|at|in|range|inside|of|stay))+ {{N:a}} (?:and|to|-|through|till|\.\.) {{N:b}}")
 def clip(hit: Hit) -> bool | None:
     low, high = hit["a"]["N"], hit["b"]["N"]
@@ -209,5 +224,5 @@ def clip(hit: Hit) -> bool | None:
     return draft_of(hit.scene).add(hit, f"clip {named(hit['c']['C'])} between {low} and {high}")
 
 
-EDITS_FIRST: tuple[Rule, ...] = (cast, rename, becomes, should_be)
-EDITS: tuple[Rule, ...] = (*TRIMS, *CASES, fill_previous, *map(guarded, FILLS), clip, plain_as, call_it)
+EDITS_FIRST: tuple[Rule, ...] = (cast, can_be, wants, rename, becomes, should_be)
+EDITS: tuple[Rule, ...] = (trim_and_case, *TRIMS, *CASES, fill_previous, *map(guarded, FILLS), clip, plain_as, call_it)

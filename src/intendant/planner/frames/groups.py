@@ -110,6 +110,15 @@ def count_rows(hit: Hit) -> Chunk | None:
     return aggregate(hit.scene, "count", None, alias_of(hit))
 
 
+@rule(rf"(?:number of|how many|count of|count) {{C:c}}(?: are there| there are| we have| do we have)?{ALIAS}")
+def entity_count(hit: Hit) -> Chunk | None:
+    """how many users listened: different ones"""
+    c = hit["c"]
+    if not c["C"].endswith("_id") or c["T"] == place_of(hit.scene).name or c["C"] == place_of(hit.scene).key:
+        return None
+    return aggregate(hit.scene, "count distinct", column(c["C"]), alias_of(hit), Chunk("C", {}, c.said, c.quality * 0.85))
+
+
 @rule(rf"(?:{{T}} )?(?:row count|rowcount|counts|count|headcount|tally|count them|count those|count it|how many|counted|number)(?: are there| there are| do we have| we have| were there| is it| of them)*{ALIAS}")
 def count_alone(hit: Hit) -> Chunk | None:
     return aggregate(hit.scene, "count", None, alias_of(hit))
@@ -217,6 +226,7 @@ AGGREGATES: tuple[Rule, ...] = (
     function_first,
     function_after,
     count_rows,
+    entity_count,
     count_alone,
 )
 MANY = r"(?:most|highest number of|largest number of|more than anyone|most often|biggest number of)"

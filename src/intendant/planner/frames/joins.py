@@ -42,7 +42,6 @@ def joined(hit: Hit, side: str) -> bool | None:
         pairs = list(match_of(own, theirs, other) or ())
     if not pairs:
         return None
-    draft.edits = draft.edits or side in ("anti ", "semi ")
     hit.scene.notes["joined"] = True
     on = " and ".join(named(a) if a == b else f"{named(a)} = {named(b)}" for a, b in pairs)
     return draft.add(hit, f"{side}join {table_text(other)} on {on}", JOIN)

@@ -18,6 +18,7 @@ from intendant.planner.frames.verbs import frames
 from intendant.planner.ground import undressed
 from intendant.planner.ids import columns_in, made_columns, written
 from intendant.planner.mentions import Index
+from intendant.planner.words import name_parts
 from intendant.types import Column, Plan, Step
 
 __all__ = ["Reading", "read"]
@@ -153,18 +154,22 @@ def clause(source: Source, a: int, b: int, directory: Directory, state: State) -
     for frame in frames():
         if not frame.cue.search(text):
             continue
-        for place in places(frame, bare, directory, state, text, again):
+        for rank, place in enumerate(places(frame, bare, directory, state, text, again)):
             scene = scene_of(source, a, b, directory, state.catalog, place)
             setting = Setting(source, a, b, directory, state.catalog, place, state.results)
             piece = frame.read(scene, setting)
             if piece is not None and valid(piece, state.catalog):
-                found.append(replace(piece, bonus=frame.bonus + piece.bonus, frame=frame.name))
+                found.append(replace(piece, bonus=frame.bonus + piece.bonus - 0.03 * rank * bool(said_names(bare)), frame=frame.name))
     found.sort(key=cost)
     if not found:
         return None
     best = found[0]
     rivals = [p for p in found[1:] if cost(p) - cost(best) < 0.02 and shape(p) != shape(best)]
     return replace(best, quality=best.quality * 0.5, unexplained=(*best.unexplained, "which")) if rivals else best
+
+
+def said_names(tokens: list[Token]) -> bool:
+    return any(t.chunk is not None and (t.chunk["T"] or t.chunk["R"]) for t in tokens)
 
 
 def shape(p: Piece) -> tuple[object, ...]:
@@ -227,10 +232,16 @@ def guesses(again: Callable[[Place], list[Token]], directory: Directory, state: 
     if len(names) == 1:
         return [directory.place(state.catalog, names[0])]
     main = [n for n in names if not n.startswith("staging.")]
-    found = [directory.place(state.catalog, n) for n in main[:20]]
+    found = [directory.place(state.catalog, n) for n in base(main)[:20]]
     counts = [sum(1 for t in again(p) if t.chunk is not None and (t.chunk["C"] or t.chunk["V"])) for p in found]
     best = max(counts, default=0)
     return [p for p, n in zip(found, counts, strict=True) if n == best][:3] if best else []
+
+
+def base(names: list[str]) -> list[str]:
+    """Without former_employees, order_archive ... where there is employees, orders."""
+    parts = {n: set(name_parts(n)) for n in names}
+    return [n for n in names if not any(parts[o] < parts[n] for o in names)]
 
 
 def resources(tokens: list[Token], directory: Directory, state: State) -> list[Place]:

@@ -80,6 +80,11 @@ def removed(hit: Hit) -> bool:
     return removal(hit, hit["k"])
 
 
+@rule(rf"(?:throw|take|kick|leave|cut|sort|filter|cast|get|keep) (?:{SOFT} )*{{K:k}}(?: {SOFT})*? out(?: (?:of|from) (?:{{T}}|it|there))?")
+def thrown_out(hit: Hit) -> bool:
+    return removal(hit, hit["k"])
+
+
 @rule(rf"{REMOVE} (?:all |any |every |rows |records |{{T}} |those |everything |anything )*(?:with|that have|having|containing|that contain|where|with any)(?: there are| there is)? (?:any )?(?:missing values|nulls|empty values|gaps|missing data|empty cells|blanks|missing fields)(?: anywhere| in any column)?")
 def remove_gaps(hit: Hit) -> bool:
     draft_of(hit.scene).edits = True
@@ -103,7 +108,7 @@ def left(hit: Hit) -> bool:
     return draft.add(hit, f"filter {show(hit['k']['K'])}", uses=show(hit["k"]["K"]))
 
 
-ROWS: tuple[Rule, ...] = (remove_gaps, remove, removed, keep, left)
+ROWS: tuple[Rule, ...] = (remove_gaps, thrown_out, remove, removed, keep, left)
 
 DOWN = (
     r"(?:descending|desc|descendingly|in descending order|decreasing|from high to low|high to low|from highest to lowest|highest to lowest"

@@ -34,6 +34,9 @@ def derive_as(hit: Hit) -> bool | None:
     x = expression_of(hit["x"])
     if x is None or hit["x"]["N"] is not None and hit["x"]["X"] is None:
         return None
+    if re.search(r"\b(?:per|each|every|by|total|sum|average|mean)\b", hit.scene.notes["all"]) and not re.match(ADD, hit.match[0]):
+        if not re.match(rf"{NAME} (?:=|:)", hit.match[0]):
+            return None
     return derived(hit, name_in(hit, "n"), x, hit["x"].quality)
 
 
@@ -41,7 +44,7 @@ DERIVES: tuple[Rule, ...] = (
     Rule(rf"{ADD}{NEW}{ON} {{n:n}}{ON} {IS} {{XE:x}}{ON}", derive_as),
     Rule(rf"{{n:n}} (?:=|:|is|should be|equals|as|being|means|, that's|, i\.e\.|meaning|, which is|- >|, being|, that is|:=|\() {{X:x}}(?: \))?{ON}", derive_as),
     Rule(
-        rf"(?:{ADD} )?{{X:x}} (?:as|=|called|named|- >|→|into|in|into column|, call it|, called|, named|,? as|stored as|saved as|under name|in column called|in new column|as new column|as column|as extra column|as new column called|in column|to be called|, in column|as field|, calling it|and call it|, named|and name it|labelled|in new column called|into new column) {{n:n}}(?: column)?{ON}",
+        rf"(?:{ADD} )?{{X:x}} (?:as|=|called|named|- >|→|into column|, call it|, called|, named|,? as|stored as|saved as|under name|in column called|in new column|as new column|as column|as extra column|as new column called|in column|to be called|, in column|as field|, calling it|and call it|, named|and name it|labelled|in new column called|into new column) {{n:n}}(?: column)?{ON}",
         derive_as,
     ),
 )
@@ -81,6 +84,11 @@ def drop_columns(hit: Hit) -> bool | None:
     return dropped(hit)
 
 
+@rule(rf"(?:take|leave|cut|strip|get|cast|throw) {{C+:cs}}(?: {COLUMNS})? (?:away|out)(?: (?:from|of) (?:{{T}}|it))?")
+def take_away(hit: Hit) -> bool | None:
+    return dropped(hit)
+
+
 @rule(rf"{{C+:cs}}(?: {COLUMNS})?(?: (?:in|from|of|out of|on) {{T}})? (?:should |must |can |shall |are |is |to |have to |need to |has to |may |needs to |both |all )*(?:be )?(?:removed|dropped|deleted|thrown out|go|gone|taken out|left out|disappear|out|go away|be gone)")
 def columns_go(hit: Hit) -> bool | None:
     return dropped(hit)
@@ -109,6 +117,14 @@ def without_columns(hit: Hit) -> bool | None:
 
 @rule(rf"(?:distinct|different|unique|unlike|list of distinct|list of different|list of unique|all different|deduplicated)(?: values? of| values? in| combinations? of| pairs? of| combinations| pairs)? {{C+:cs}}(?: values?| combinations?| pairs?)?(?: (?:in|of|from|that occur in|there are in|we have in|that exist in) {{T}})?(?: there are| are there| we have| do we have| exist| occur| that occur)*")
 def distinct(hit: Hit) -> bool:
+    return draft_of(hit.scene).add(hit, f"distinct {names([c['C'] for c in hit.all('cs')])}")
+
+
+@rule(r"(?:list|show|show me|what|which|give|see|know|what are|tell)?(?: all)? ?{C+:cs} (?:we use|in use|are used|there are|exist|occur|do we have|we have|appear|are there|that exist|are in use|do we use|that we use|have we got)")
+def in_use(hit: Hit) -> bool | None:
+    if any(place_of(hit.scene).is_a(c["C"], "M") for c in hit.all("cs")):
+        return None
+    draft_of(hit.scene).asks = True
     return draft_of(hit.scene).add(hit, f"distinct {names([c['C'] for c in hit.all('cs')])}")
 
 
@@ -160,6 +176,7 @@ def show_columns(hit: Hit) -> bool | None:
 
 SELECTS: tuple[Rule, ...] = (
     distinct,
+    in_use,
     select_only,
     enough,
     select_plain,
@@ -167,7 +184,7 @@ SELECTS: tuple[Rule, ...] = (
     show_columns,
     with_columns,
 )
-DROPS: tuple[Rule, ...] = (without_columns, drop_columns, columns_go)
+DROPS: tuple[Rule, ...] = (without_columns, drop_columns, columns_go, take_away)
 
 BY = r"(?: (?:by|ordered by|in order of|sorted by|over|along|according to) {C:by}(?P<down> descending| desc| highest first| newest first| largest first)?)"
 PER = r"(?: (?:per|for each|within each|for every|in each|by|within|partitioned by|each|of each) {C+:per})"

@@ -49,7 +49,12 @@ def compare(op: str, left: Expr, right: Expr) -> Expr:
 
 def both(parts: Sequence[Expr]) -> Expr:
     """All of them."""
-    return reduce(lambda a, b: Binary("and", a, b), parts)
+    return reduce(lambda a, b: Binary("and", a, b), [t for p in parts for t in terms(p)])
+
+
+def terms(e: Expr) -> list[Expr]:
+    """The conditions that `and` joins."""
+    return [*terms(e.left), *terms(e.right)] if isinstance(e, Binary) and e.op == "and" else [e]
 
 
 def either(parts: Sequence[Expr]) -> Expr:

@@ -20,10 +20,10 @@ CUE = re.compile(
     r"has to|have to|needs? to|sure|test|inspect|valid|allowed|impossible|expect|assert|rule|only once|at most|at least|between|confirm|is|are|guarantee|control|audit|no|every|all|aside|roll|reject|fresh|look at|above|below|over|under)\b"
 )
 STRONG = re.compile(
-    r"\b(?:check|verify|validate|ensure|make sure|make certain|must|should|shall|may|can't|cannot|never|always|quality|quarantine|warn|ought|has to be|have to be|needs? to be|test|confirm|guarantee|aside|roll|impossible|isn't allowed|allowed|expect|review|stop|undo|fresh|human|whole load)\b"
+    r"\b(?:check|verify|validate|ensure|make sure|make certain|must|should|shall|may|can't|cannot|never|always|quality|quarantine|warn|ought|has to|have to|needs? to be|test|confirm|guarantee|aside|roll|impossible|isn't allowed|allowed|expect|review|stop|undo|fresh|human|whole load)\b"
 )
 CHECKED = frozenset(
-    """check verify validate ensure make certain sure must should shall may can't cannot can never always quality test inspect
+    """how healthy them check verify validate ensure make certain sure must should shall may can't cannot can never always quality test inspect
     expect assert rule rules confirm guarantee audit ought need needs every each all see really please whether look if not be
     allowed good well any tell me know control given valid proper correct everywhere inside run do health report scan
     examine review problems issues anything wrong have a to as it stay stays remain keep real actual at time table there clean""".split()
@@ -44,8 +44,9 @@ FAILURES = {
     "review": rf"{ELSE}(?:ask(?: me| us| somebody| first| about it| about others| about anything else)*|let me (?:decide|look|see)|review|for review|(?:a )?(?:person|human|somebody|someone)(?: must| should| has to| needs to| will)? (?:look|check|review|decide|see)(?: at)?(?: it| them| that| those)?|i want to be asked|send (?:it|them) for review|have (?:them|it|someone) (?:reviewed|look)|put up for review|hold for review|be reviewed(?: by person)?)(?: otherwise| if not)?",
     "warn": rf"{ELSE}(?:warn(?: me| us| only| about it| about others)*|warning(?: is enough| will do| only)?|let me know|let us know|tell me|notify me|inform me(?: of others)?|flag it|raise warning|only warning|alert me|give (?:me )?warning|only note it|log it)(?: otherwise| if not)?",
 }
+IF = r"(?: (?:about|of) (?:it|others|exceptions|outliers|violations|them|those|that|anything else|offenders))?(?: ,)?(?: (?:if|when|in case|whenever|where|on) (?:it|they|that|this|there|any|not|anything|that's|it's|violation|failure|so)?(?: (?:isn't|is not|aren't|are not|doesn't|don't|fails?|not|so|is violated|violated|are|is|happens|differs|otherwise|case|any|be|true))*)?"
 FAILS = tuple(
-    Rule(rf"(?:,? ?){pattern}", (lambda kind: lambda hit: fails(hit, kind))(kind)) for kind, pattern in FAILURES.items()
+    Rule(rf"(?:,? ?){pattern}{IF}", (lambda kind: lambda hit: fails(hit, kind))(kind)) for kind, pattern in FAILURES.items()
 )
 
 
@@ -78,6 +79,11 @@ def no_missing(hit: Hit) -> bool:
     return nulls(hit)
 
 
+@rule(r"(?:no|without|not|never) {C+:cs} (?:is|are|may be|should be|can be|must be|be)? ?(?:missing|empty|null|blank)")
+def nothing_missing(hit: Hit) -> bool:
+    return nulls(hit)
+
+
 @rule(r"(?:not null|non - null|no nulls in|no missing values in|no gaps in|no blanks in|no missing|no empty|not empty|no empty values in|presence of) {C+:cs}")
 def none_null(hit: Hit) -> bool:
     return nulls(hit)
@@ -94,6 +100,7 @@ def none_without(hit: Hit) -> bool:
 
 
 def nulls(hit: Hit) -> bool:
+    hit.scene.notes["last"] = [c["C"] for c in hit.all("cs")]
     for c in hit.all("cs"):
         add(hit, f"not null {named(c['C'])}")
     return True
@@ -135,6 +142,16 @@ def one_per(hit: Hit) -> bool:
     return uniques(hit)
 
 
+@rule(r"(?:,|and|, and|&)(?: is| are| must be| should be| always| also| be)* (?P<what>unique|not null|never null|never empty|never missing|not empty|not missing|present|given|filled)")
+def also(hit: Hit) -> bool | None:
+    """order_id is never null and unique"""
+    last = hit.scene.notes.get("last")
+    if not last:
+        return None
+    what = "unique" if hit.word("what") == "unique" else "not null"
+    return all([add(hit, f"{what} {named(c)}") for c in last])
+
+
 @rule(r"{C+:cs} (?:has|have|contains?|with|having) (?:no|any) (?:duplicates|doubles|repeats|double values|duplicate values|repeated values)")
 def has_no_duplicates(hit: Hit) -> bool:
     return uniques(hit)
@@ -145,6 +162,7 @@ def uniques(hit: Hit, group: str = "cs") -> bool:
     together = len(cs) > 1 and re.search(r"combination|pair|together|per ", re.sub(r"<\w+>", "", hit.match[0]))
     if len(cs) > 1 and (together or hit.scene.notes.get("pair")):
         return add(hit, f"unique ({names(cs)})")
+    hit.scene.notes["last"] = cs
     for c in cs:
         add(hit, f"unique {named(c)}")
     return True
@@ -253,7 +271,7 @@ def pattern(hit: Hit) -> bool | None:
     return all([add(hit, f"{named(c['C'])} matches {text}") for c in hit.all("cs")])
 
 
-@rule(r"(?:every|each|all|any|no)? ?{C:c} (?:of (?:all |every |each |any )?{T} )?(?:must |should |has to |have to |needs to |is |are |actually |really |always |all |may |ought to |of )*(?:exist|exists|refer to|references|reference|be found|found|point to|points to|known|be known|be one|be one of|one of|be|belong to|belongs to|appear|appears|occur|be present|present|match|be in|in)(?: in| of| to| our| existing| one of| known| valid| real| among)* {T:t}(?: table)?(?: \. {C:d})?")
+@rule(r"(?:every|each|all|any|no)? ?(?:{T} )?{C:c} (?:of (?:all |every |each |any )?{T} )?(?:must |should |has to |have to |needs to |is |are |actually |really |always |all |may |ought to |of )*(?:exist|exists|refer to|references|reference|be found|found|point to|points to|known|be known|be one|be one of|one of|be|belong to|belongs to|appear|appears|occur|be present|present|match|be in|in)(?: in| of| to| our| existing| one of| known| valid| real| among)* {T:t}(?: table)?(?: \. {C:d})?")
 def refers(hit: Hit) -> bool | None:
     catalog = hit.scene.notes["catalog"]
     c, t = hit["c"]["C"], hit["t"]["T"]
@@ -342,6 +360,7 @@ RULES: tuple[Rule, ...] = (
     none_without,
     not_null,
     no_missing,
+    nothing_missing,
     none_null,
     signed,
     no_negative,
@@ -355,6 +374,7 @@ RULES: tuple[Rule, ...] = (
     every_has,
     present,
     positive,
+    also,
     freshness,
     by_time,
 )
@@ -376,8 +396,9 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
     left = unexplained(scene, tables=(setting.place.name,), extra=CHECKED)
     if not rules and (failure or not WHOLE.search(text)):
         return None
+    doubt = 1.0
     if rules and not failure and not STRONG.search(text):
-        left = (*left, "check")
+        doubt = 0.8
     parts = [f"check {table_text(setting.place.name)}"]
     if rules:
         parts.append("for " + ", ".join(dict.fromkeys(rules)))
@@ -385,7 +406,7 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
         parts.append(f"on failure {failure}")
     quality = min((t.chunk.quality for t in scene.tokens if t.chunk is not None), default=1.0)
     whole = 0.0 if rules else -0.3
-    return Piece((" ".join(parts),), table=setting.place.name, unexplained=left, quality=quality, bonus=(0.2 if failure else 0.1) + whole)
+    return Piece((" ".join(parts),), table=setting.place.name, unexplained=left, quality=quality * doubt, bonus=(0.2 if failure else 0.1) + whole)
 
 
 FRAMES = (Frame("check", CUE, "T", read),)

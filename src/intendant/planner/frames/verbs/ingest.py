@@ -20,7 +20,7 @@ CUE = re.compile(
     r"gather|stage|stream|hook up|plug|connect|add|append|update|upsert|merge|refresh|replace|overwrite|from|onboard|need|want|land|reload|newest|latest|last|since|most recent|freshest|oldest|first|new|just|only|of|all)\b"
 )
 LOADED = frozenset(
-    """load loading ingest import importing fetch pull get bring take grab sync synchronize synchronise read collect copy retrieve
+    """rest needed version load loading ingest import importing fetch pull get bring take grab sync synchronize synchronise read collect copy retrieve
     download extract gather stage stream onboard land reload loaded fetched in over need want are is staging storage lake
     them temporary area table whole full complete entire every everything all fresh it our have put new update updated
     existing insert known ones off up resource source system api database db there be down each matched matching match
@@ -60,6 +60,15 @@ def pick(hit: Hit, which: str) -> bool | None:
     return True
 
 
+@rule(r"(?:by|according to|going by|based on|judging by|in terms of) (?:their |column )?{C:by}")
+def counted_by(hit: Hit) -> bool | None:
+    count = hit.scene.notes.get("count", "")
+    if not count.startswith(("latest", "oldest")) or " by " in count:
+        return None
+    hit.scene.notes["count"] = f"{count} by {named(hit['by']['C'])}"
+    return True
+
+
 @rule(rf"(?:(?:first|any|some|sample of|sample|about) {{N:n}}|{{N:m}} (?:sample|example|test|random|arbitrary|first))(?: (?:{{R}}|{{T}}|rows?|records|entries|ones|lines|messages))*")
 def some(hit: Hit) -> bool | None:
     return pick(hit, "first")
@@ -68,6 +77,22 @@ def some(hit: Hit) -> bool | None:
 @rule(rf"{{N:m}} (?:{{R}}|rows|records|entries|lines|messages)(?: (?:of|from) {{R}})?")
 def so_many(hit: Hit) -> bool | None:
     return pick(hit, "first") if "count" not in hit.scene.notes else None
+
+
+@rule(rf"(?:,? ?(?:and |with |from |starting with |ordered |sorted )?{NEWEST} (?:first|ones|rows|on top)|, {NEWEST}){BY}")
+def newest_first(hit: Hit) -> bool | None:
+    """200 holds, newest first"""
+    count = hit.scene.notes.get("count", "")
+    m = next((t for t in hit.scene.tokens if t.chunk is not None and t.chunk.kinds == "N"), None)
+    if not count.startswith("first ") and m is None:
+        return None
+    by = f" by {named(hit['by']['C'])}" if hit.has("by") else ""
+    if m is not None and m.chunk is not None:
+        hit.scene.notes["count"] = f"latest {m.chunk['N']}{by}"
+        hit.scene.notes["spent"] = m
+    else:
+        hit.scene.notes["count"] = count.replace("first", "latest") + by
+    return True
 
 
 SINCE_LAST = (
@@ -141,7 +166,7 @@ MODES: tuple[Rule, ...] = (
 )
 
 
-@rule(r"(?:into|in|to|onto|update|as)(?: existing)? {T:t}(?: table)?")
+@rule(r"(?:into|onto|update|refresh|goes in|go in|store in|put in|put them in|in our|into our)(?: existing)? {T:t}(?: table)?")
 def existing(hit: Hit) -> bool | None:
     draft = draft_of(hit.scene)
     if draft.target:
@@ -186,11 +211,15 @@ def kept(hit: Hit) -> bool:
 def read(scene: Scene, setting: Setting) -> Piece | None:
     for r in (fresh, *UPSERTS, *MODES, *TARGETS, newest, oldest, some, *COMPARISONS):
         r.apply(scene)
+    newest_first.apply(scene)
+    counted_by.apply(scene)
     for r in (existing, columns_after, columns_before):
         r.apply(scene, 1)
     for r in (*CONDITIONS, *JOINED, leave_out, kept, so_many, *TARGETS_LATE):
         r.apply(scene)
     notes, draft = scene.notes, draft_of(scene)
+    if notes.get("spent") in scene.tokens:
+        scene.tokens.remove(notes["spent"])
     left = unexplained(scene, tables=(setting.place.name,), extra=LOADED)
     parts = ["ingest", resource_text(setting.place.name), notes.get("count", ""), notes.get("new", "")]
     if notes.get("where"):

@@ -29,13 +29,26 @@ AGED = r"(?:(?:that are |which are |of |those |rows |everything |all |anything )
 def aged(hit: Hit) -> bool | None:
     by = hit["by"]["C"] if hit.has("by") else hit["w"]["C"] if hit.has("w") else ""
     d = hit["d"] if hit.has("d") else hit["e"]
-    if not by:
-        times = [n for n in place_of(hit.scene).names.columns if place_of(hit.scene).is_a(n, "W")]
-        if len(times) != 1:
-            return None
-        by = times[0]
-    hit.scene.notes["age"] = f"older than {d['D']} by {named(by)}"
+    hit.scene.notes["age"], hit.scene.notes["by"] = d["D"], by
     return True
+
+
+@rule(r"(?:by|according to|going by|based on|judging by|measured by|looking at|using|\(|as of|,|:) (?:column )?{W:by}(?: counts| \))?|{W:w} (?:counts|is what counts)")
+def aged_by(hit: Hit) -> bool | None:
+    if "age" not in hit.scene.notes or hit.scene.notes["by"]:
+        return None
+    hit.scene.notes["by"] = (hit["by"] if hit.has("by") else hit["w"])["C"]
+    return True
+
+
+def age_of(scene: Scene) -> str:
+    """How old rows must be, by the column that was said, or the only one that there is."""
+    if "age" not in scene.notes:
+        return ""
+    place = place_of(scene)
+    times = [n for n in place.names.columns if place.is_a(n, "W")]
+    by = scene.notes["by"] or (times[0] if len(times) == 1 else "")
+    return f"older than {scene.notes['age']} by {named(by)}" if by else "?"
 
 
 @rule(r"{K:k}")
@@ -52,9 +65,12 @@ def conditions(scene: Scene) -> str:
 
 
 def archive(scene: Scene, setting: Setting) -> Piece | None:
-    aged.apply(scene)
+    aged.apply(scene, 1)
+    aged_by.apply(scene, 1)
     where = conditions(scene)
-    age = scene.notes.get("age", "")
+    age = age_of(scene)
+    if age == "?":
+        return None
     if where and any(f.kind == "duration" and setting.a <= f.at < setting.b for f in setting.source.literals):
         return None
     if bool(age) == bool(where):
@@ -105,7 +121,7 @@ def retain(scene: Scene, setting: Setting) -> Piece | None:
         return None
     return one(
         f"retain {table_text(setting.place.name)} {tail}", scene, setting,
-        "keep retain hold last only versions version history of worth retention around past days' snapshots old older held plenty enough store latest most recent up days weeks kept is at all preserve save back period policy should",
+        "hang keep retain hold last only versions version history of worth retention around past days' snapshots old older held plenty enough store latest most recent up days weeks kept is at all preserve save back period policy should",
     )
 
 
@@ -137,7 +153,7 @@ def schedule(scene: Scene, setting: Setting) -> Piece | None:
     scene.tokens.remove(times[0])
     return one(
         f"schedule refresh of {table_text(setting.place.name)} {times[0].chunk['S']}", scene, setting,
-        "refresh refreshed refreshing renew renewed rebuild rebuilt recompute recomputed rerun update updated updating schedule scheduled keep fresh recalculate repeat redo run automatically current run it should must be to date up has have needs need happen please want is regenerate regenerated set make sure time on",
+        "ought refresh refreshed refreshing renew renewed rebuild rebuilt recompute recomputed rerun update updated updating schedule scheduled keep fresh recalculate repeat redo run automatically current run it should must be to date up has have needs need happen please want is regenerate regenerated set make sure time on",
     )
 
 
@@ -203,7 +219,7 @@ def provision(scene: Scene, setting: Setting) -> Piece | None:
 
 SPEED = re.compile(r"\b(?:speed|fast|faster|slow|slower|sluggish|latency|quick|quicker|performance|snappy|snappier|forever|crawls?|instantly|tune|takes? (?:ages|forever|too long|long)|optimi[sz]e|painfully|improve|hammered|ages)\b")
 SPACE = re.compile(r"\b(?:space|size|smaller|compact|disk|storage|shrink|footprint|compress)\b")
-SLOWLY = "optimize optimise tune speed up make faster fast quicker slow sluggish latency for query queries report too is takes forever ages long lookups reads it better run runs please performance improve getting needs should be quick reduce shrink compact size space storage smaller disk less take takes up on filter filtered filtering by use using often mostly usually always searched looked looking things come comes runs more painfully very so who how them compress access loading load opens snappier snappy instantly crawls save".split()
+SLOWLY = "eats eating much dog searching crawls optimize optimise tune speed up make faster fast quicker slow sluggish latency for query queries report too is takes forever ages long lookups reads it better run runs please performance improve getting needs should be quick reduce shrink compact size space storage smaller disk less take takes up on filter filtered filtering by use using often mostly usually always searched looked looking things come comes runs more painfully very so who how them compress access loading load opens snappier snappy instantly crawls save".split()
 
 
 def optimize(scene: Scene, setting: Setting) -> Piece | None:
@@ -235,7 +251,7 @@ def limit(scene: Scene, setting: Setting) -> Piece | None:
     scene.tokens.remove(rates[0])
     return one(
         f"limit {resource_text(setting.place.name)} to {rates[0].chunk['H']}", scene, setting,
-        "limit cap throttle restrict slow no more than at most max maximum to read reading only not go beyond from on against when calls requests rate rows exceed faster never don't speed down keep allow above under over up allowed us most limited it put",
+        "let run limit cap throttle restrict slow no more than at most max maximum to read reading only not go beyond from on against when calls requests rate rows exceed faster never don't speed down keep allow above under over up allowed us most limited it put",
     )
 
 

@@ -24,7 +24,7 @@ ASKING = re.compile(
 )
 IMPERATIVE = re.compile(r"^(?:please |then |and |now |also )*(?:sort|order|arrange|reorder|put)\b")
 ASKED = frozenset(
-    """show list display give tell see print view look find know query report show's curious interested preview wonder return
+    """take show list display give tell see print view look find know query report show's curious interested preview wonder return
     what what's which who whose how many much exist exists they're overview question need pull fetch get has have did does
     come comes we've look looks looking see up""".split()
 )
@@ -43,19 +43,19 @@ def run(rules: tuple[Rule, ...], scene: Scene) -> None:
 
 
 PHASES: tuple[tuple[Rule, ...], ...] = (
-    TARGETS,
     RESHAPES,
+    WINDOWS,
     EDITS_FIRST,
     FORMULAS,
     DERIVES,
-    WINDOWS,
+    TARGETS,
     DUPLICATES,
     EDITS,
     JOINS,
-    BUCKETS,
-    COMPARISONS,
     SORTS[:2],
     TOPS,
+    BUCKETS,
+    COMPARISONS,
     WINNERS,
     AGGREGATES,
     PIVOTS,
