@@ -81,9 +81,7 @@ def _pulled(name: str, folder: Path, file: str, revision: str, sha256: str, quie
 
 @model.command("serve")
 def serve(
-    which: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="A GGUF file, or the name of one in .intendant/models/.")
-    ] = "",
+    name: Annotated[str, typer.Argument(help="A GGUF file, or the name of one in .intendant/models/.")] = "",
     workspace: Folder = HERE,
     host: Annotated[str, typer.Option("--host", help="Another than this machine needs a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0 takes a free one and says which.")] = 8384,
@@ -112,7 +110,7 @@ def serve(
     from intendant.model.server.service import serve as served
 
     service = Service(host, port, key, context, threads, grace, Limits(slots, queue, body, timeout))
-    already = served(_file(which, workspace), service, ready=lambda found: _said(found, False, as_json))
+    already = served(_file(name, workspace), service, ready=lambda found: _said(found, False, as_json))
     if already:
         _said(already, True, as_json)
 
