@@ -139,6 +139,18 @@ def test_what_takes_too_long_is_stopped_and_said(model: Path, tmp_path: Path) ->
             server.until("intendant_model_running", 0)
 
 
+def test_who_says_nothing_is_not_listened_to_for_ever(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path, "--timeout", "0.5") as server:
+        for words in (b"", b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+                client.sendall(words)
+                assert client.recv(100) == b""
+        body = b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+            client.sendall(body)
+            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
 def test_a_stopped_server_finishes_what_runs_and_refuses_the_rest(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path, *NARROW) as server, ThreadPoolExecutor(1) as pool:
         asked = {"model": "letters", "prompt": "a", "temperature": 0, "max_tokens": 12_000}

@@ -41,9 +41,7 @@ def start_engine(path: Path, name: str, *, slots: int, context: int = 0, threads
     p = xllamacpp.CommonParams()
     p.model.path, p.model_alias = str(path), {name}
     p.n_ctx, p.n_parallel, p.kv_unified = length * slots, slots, False
-    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads or (
-        1 if weights.parameters < SMALL else len(os.sched_getaffinity(0))
-    )
+    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads or (1 if weights.parameters < SMALL else cores())
     p.api_keys, p.ui, p.verbosity = [key := secrets.token_urlsafe(32)], False, -1
     p.endpoint_metrics, p.endpoint_slots, p.endpoint_props = True, False, False
     p.cache_prompt, p.cache_ram_mib, p.ctx_shift, p.warmup = True, CACHE_MB, False, True
@@ -56,3 +54,8 @@ def start_engine(path: Path, name: str, *, slots: int, context: int = 0, threads
             hint="Is there memory for it? A smaller --context or fewer --slots need less.",
         ) from None
     return Engine(str(server.listening_address), key, length, server)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,8 +12,10 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+
+import httpx
 
 from intendant.model.server.admission import Admission, closing
 from intendant.model.server.assemble import Assembly
@@ -27,10 +29,7 @@ from intendant.model.server.wishes import CHAT, COMPLETION, read_wish
 from intendant.model.weights import Weights
 from intendant.types import Json
 
-if TYPE_CHECKING:
-    import httpx
-
-__all__ = ["LOCAL", "Gateway", "Limits"]
+__all__ = ["BODY_SECONDS", "LOCAL", "Gateway", "Limits"]
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 EVENTS = "text/event-stream"
@@ -138,8 +137,6 @@ class Gateway:
         return Refusal(404, f"there is no {exchange.method} {exchange.path}", code="unknown_url", close=True)
 
     async def health(self, exchange: Exchange) -> None:
-        import httpx
-
         if self.admission.closed:
             await exchange.json(503, {"status": "stopping"})
             return
@@ -150,8 +147,6 @@ class Gateway:
         await exchange.json(200 if alive else 503, {"status": "ok" if alive else "engine does not answer"})
 
     async def metrics(self, exchange: Exchange) -> None:
-        import httpx
-
         try:
             engine = (await self.client.get("/metrics", timeout=HEALTH_SECONDS)).text
         except httpx.TransportError:
@@ -184,8 +179,6 @@ class Gateway:
             raise Refusal(504, message, "server_error", "timeout", close=True) from None
 
     async def relay(self, exchange: Exchange, wish: dict[str, Json]) -> None:
-        import httpx
-
         arrived = time.monotonic()
         async with self.admission.place():
             self.gauges.waited.observe(time.monotonic() - arrived)

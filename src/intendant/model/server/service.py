@@ -5,29 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import httpx
 
 from intendant.errors import PolicyError, UsageError
 from intendant.model.server.engine import Engine, start_engine
-from intendant.model.server.gateway import LOCAL, Gateway, Limits
+from intendant.model.server.gateway import BODY_SECONDS, LOCAL, Gateway, Limits
 from intendant.model.server.registration import Claim, Registration, claim
+from intendant.model.server.web import web_server
 from intendant.model.weights import Weights, fingerprint, read_weights
-
-if TYPE_CHECKING:
-    import uvicorn
 
 __all__ = ["KEY", "Service", "serve"]
 
 KEY = "INTENDANT_MODEL_KEY"
-LARGEST_HEADERS = 32_768
-IDLE_SECONDS = 30
-SPARE = 64
-"""Connections beyond slots and queue that may be open, for health, metrics and refusals."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +100,6 @@ async def until_stopped(
     listening: socket.socket,
     ready: Callable[[Registration], None],
 ) -> None:
-    import httpx
-
     headers = {"Authorization": f"Bearer {engine.key}", "Accept-Encoding": "identity"}
     many = httpx.Limits(max_connections=service.limits.slots + 8, max_keepalive_connections=service.limits.slots)
     timeout = httpx.Timeout(None, connect=10)
@@ -115,8 +107,8 @@ async def until_stopped(
         base_url=engine.url, headers=headers, limits=many, timeout=timeout, trust_env=False
     ) as client:
         gateway = Gateway(engine, client, weights, found.name, found.sha256, service.limits, service.key)
-        server = web_server(gateway, service)
-        stop_on_signals(server, gateway)
+        server = web_server(gateway, service.grace, min(BODY_SECONDS, service.limits.seconds))
+        server.stop_on_signals(gateway.admission.close)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
@@ -124,42 +116,3 @@ async def until_stopped(
             claimed.publish(found)
             ready(found)
         await serving
-
-
-def web_server(gateway: Gateway, service: Service) -> uvicorn.Server:
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield  # `stop_on_signals` has them
-
-    return Server(
-        uvicorn.Config(
-            gateway,
-            http="h11",
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            h11_max_incomplete_event_size=LARGEST_HEADERS,
-            limit_concurrency=service.limits.slots + service.limits.queue + SPARE,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(service.grace)),
-        )
-    )
-
-
-def stop_on_signals(server: uvicorn.Server, gateway: Gateway) -> None:
-    """The first signal lets what runs finish; the second doesn't."""
-
-    def stop() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
-        gateway.admission.close()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
