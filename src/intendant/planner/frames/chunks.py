@@ -157,7 +157,7 @@ class Directory:
         if cached not in self.places:
             names = Names(columns, noun, self.values)
             self.places[cached] = Place(
-                name, columns, names, resource, key_of(columns, noun and "_".join(noun), key), time_of(columns, time)
+                name, columns, names, resource, key_of(columns, "_".join(noun), key), time_of(columns, time)
             )
         found = self.places[cached]
         return Place(found.name, found.columns, found.names, resource, found.key, found.time, tuple(also))
@@ -202,7 +202,7 @@ def literal_chunk(f: Found, text: str) -> Chunk | None:
 def scan(source: Source, a: int, b: int, directory: Directory, catalog: Catalog, place: Place | None) -> list[Token]:
     """The tokens of sentence[a:b], columns and values of the place among them."""
     words = [w for w in source.words if a <= w.at < b]
-    literals = [f for f in source.literals if a <= f.at < b]
+    literals = [f for f in source.literals if a <= f.at < b and not is_bucket(f, source.text, a, b)]
     tables = directory.tables(catalog)
     out: list[Token] = []
     i = 0
@@ -221,6 +221,14 @@ def scan(source: Source, a: int, b: int, directory: Directory, catalog: Catalog,
         out.append(Token(w.lower, w.at, loose(w, i, words)))
         i += 1
     return out
+
+
+REFRESH = re.compile(r"(?i)refresh|schedul|renew|re-?build|re-?run|updat|recomput|recalculat|fresh|regenerat|repeat|redo|\brun|automat")
+
+
+def is_bucket(f: Found, text: str, a: int, b: int) -> bool:
+    """Whether "per day", "monthly" are periods of a summary rather than a schedule."""
+    return f.kind == "schedule" and not re.search(r"\d|\bat\b|night", text[f.at : f.end]) and not REFRESH.search(text[a:b])
 
 
 def loose(w: Word, i: int, words: Sequence[Word]) -> Chunk | None:
@@ -260,7 +268,7 @@ def longest(
             break
         if not (w.text[0].isalnum() or w.text[0] == "_"):
             break
-        parts += name_parts(w.text)
+        parts += name_parts(w.text.removesuffix("'s"))
         if n == 0 and w.lower in STOP:
             continue
         chunk = named(parts, words[i : i + n + 1], directory, tables, place)

@@ -263,7 +263,7 @@ def are_missing(hit: Hit) -> Chunk:
 def without(hit: Hit) -> Chunk | None:
     cs = [c["C"] for c in hit.all("cs")]
     place = place_of(hit.scene)
-    if any(place.is_a(c, "B") for c in cs):
+    if any(place.is_a(c, "B") for c in cs) or (any(place.is_a(c, "M") for c in cs) and hit.match[0].startswith("no")):
         return None
     if len(cs) == 1:
         return condition(IsNull(column(cs[0])), *hit.all("cs"), missing=cs[0])
@@ -317,6 +317,8 @@ def equals_word(hit: Hit) -> Chunk | None:
     """status is final, where the data has shown no value of that column"""
     place, c, word = place_of(hit.scene), hit["c"], hit.match["w"]
     known = {owner for found in place.names.values.values() for owner, _ in found}
+    if re.search(rf"\b(?:a|an|the|too|very|so) {word}\b", hit.scene.notes["all"]):
+        return None
     if not place.is_a(c["C"], "L") or c["C"] in known or word in STOP | ABSENCE | COMMANDS:
         return None
     if re.search(r"(?:ly|ing)$", word) or word in ("unknown", "known", "unique", "wrong", "right", "different", "same", "given", "set", "late", "good", "bad", "true", "false"):

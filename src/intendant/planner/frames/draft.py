@@ -11,10 +11,10 @@ from intendant.planner.frames.trees import both, show, tree
 from intendant.planner.frames.clauses import VERBS
 from intendant.planner.words import STOP
 
-__all__ = ["BUCKET", "EDIT", "GROUP", "HAVING", "JOIN", "ORDER", "SELECT", "Draft", "Op", "draft_of", "name_in", "named", "names"]
+__all__ = ["BUCKET", "EDIT", "GROUP", "HAVING", "JOIN", "ORDER", "SELECT", "Draft", "Op", "draft_of", "merged", "name_in", "named", "names"]
 
 JOIN, EDIT, BUCKET, GROUP, HAVING, ORDER, SELECT = range(7)
-RESERVED = frozenset("it them that this those these column columns field fields table tables rows data one ones file quarantine unknown null zero lower upper".split())
+RESERVED = frozenset("it them that this those these column columns field fields table tables rows data one ones file quarantine unknown null zero lower upper none".split())
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Draft:
             maker = next((j for j, o in enumerate(ops) if o.makes and re.search(rf"\b{re.escape(o.makes)}\b", op.uses)), -1)
             if maker > i:
                 ops.insert(maker, ops.pop(i))
+        for i in range(len(ops) - 1):
+            a, b = ops[i], ops[i + 1]
+            key = re.match(r"sort by (\S+)", a.text)
+            if key and b.text.startswith("select ") and b.at < a.at and re.search(rf"\b{re.escape(key[1].strip(','))}\b", b.text):
+                ops[i], ops[i + 1] = b, a
         out: list[str] = []
         for op in ops:
             if op.text.startswith("filter ") and out and out[-1].startswith("filter "):
@@ -87,6 +92,8 @@ def name_in(hit: Hit, group: str, *, table: bool = False) -> str:
     ids = re.findall(r"<([A-Z]*)(\d+)>", raw)
     if len(ids) == 1 and "I" in ids[0][0] and " " not in raw.strip():
         text = str(hit.chunks[int(ids[0][1])]["I"])
+        if text.lower() in RESERVED:
+            return ""
         return grammar().kinds.write_table(text) if table else named(text.rpartition(".")[2])
     words = [w for w in re.sub(r"<\w+>", "", raw).split() if w]
     words = [w.strip("_") for w in "_".join(words).split("_")]
@@ -94,6 +101,6 @@ def name_in(hit: Hit, group: str, *, table: bool = False) -> str:
         return ""
     if not words or len(words) > 4 or any(not re.fullmatch(r"[^\W\d]\w*", w) for w in words[:1]):
         return ""
-    if not all(re.fullmatch(r"\w+", w) for w in words) or words[0] in STOP | RESERVED or words[-1] in STOP | RESERVED:
+    if not all(re.fullmatch(r"\w+", w) for w in words) or any(w in STOP for w in words) or {words[0], words[-1]} & RESERVED:
         return ""
     return named("_".join(words))

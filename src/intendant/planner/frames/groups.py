@@ -52,6 +52,8 @@ def fits(function: str, x: Chunk, scene: Scene) -> bool:
     if function in ("sum", "avg", "median", "stddev"):
         c = x["C"]
         return kind == "number" and not (c and re.search(r"(?:^|_)(?:id|no|code)$", c))
+    if x["C"] and x.quality < 1 and re.search(r"(?:^|_)(?:id|no|code)$", x["C"]):
+        return False
     return kind in ("number", "time")
 
 

@@ -67,7 +67,10 @@ class Scene:
         return self.seen[1]
 
     def draw(self) -> tuple[str, list[int], list[Chunk]]:
-        parts, starts, chunks, n = [], [], [], 0
+        parts: list[str] = []
+        starts: list[int] = []
+        chunks: list[Chunk] = []
+        n = 0
         for t in self.tokens:
             shown = t.shown
             if t.chunk is not None:

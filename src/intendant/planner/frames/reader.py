@@ -12,6 +12,7 @@ from intendant.errors import IntendantError
 from intendant.language.plans import parse, print_plan
 from intendant.planner.frames.chunks import Directory, Place, Source, directory_of, scan
 from intendant.planner.frames.clauses import VERBS, plain, segments
+from intendant.planner.frames.draft import merged
 from intendant.planner.frames.frame import Frame, Piece, Setting, table_text
 from intendant.planner.frames.pattern import Scene, Token
 from intendant.planner.frames.verbs import frames
@@ -128,6 +129,10 @@ def cost(piece: Piece) -> float:
 def talk(source: Source, a: int, b: int, directory: Directory, state: State) -> State | None:
     """A clause that asks for nothing: it may name the table that the next ones are about."""
     said = source.text[a:b]
+    about = state.results[0] if state.results else ""
+    place = directory.place(state.catalog, about) if about in state.catalog.tables else None
+    if state.pieces and place is not None and any(t.chunk is not None and t.chunk["C"] for t in scan(source, a, b, directory, state.catalog, place)):
+        return None
     tokens = scan(source, a, b, directory, state.catalog, None)
     chunks = [t.chunk for t in tokens if t.chunk is not None and t.chunk.kinds not in ("J",)]
     tables = list(dict.fromkeys(c["T"] for c in chunks if c["T"]))
@@ -208,7 +213,8 @@ def places(
     for before, t in pairwise([Token("", -1), *tokens]):
         name = t.chunk["T"] if t.chunk is not None else None
         if name and name not in said:
-            (late if before.word in NOT_MAIN else said).append(name)
+            one = bool(state.results) and t.chunk is not None and t.chunk["C"] is None and singular(t.word, name)
+            (late if before.word in NOT_MAIN or one else said).append(name)
     order = [*said, *(n for n in late if n not in said)][:3]
     out = [directory.place(state.catalog, n) for n in order]
     if len(order) > 1:
@@ -221,9 +227,14 @@ def places(
             out.insert(0, directory.place(state.catalog, near))
             if order:
                 out.insert(1, directory.place(state.catalog, near, (order[0],)))
-    if not out:
-        out = guesses(again, directory, state)
+    if not said and not (state.results and out):
+        out += [p for p in guesses(again, directory, state) if p.name not in {o.name for o in out}]
     return out[:6]
+
+
+def singular(word: str, table: str) -> bool:
+    """Whether a table's word was said in the singular: "sort by employee"."""
+    return not word.endswith("s") and table.endswith("s")
 
 
 def guesses(again: Callable[[Place], list[Token]], directory: Directory, state: State) -> list[Place]:
@@ -278,7 +289,7 @@ def lines(pieces: Sequence[Piece]) -> list[str]:
             continue
         if not p.steps and held is not None and joinable(held, p):
             held = replace(
-                held, operators=(*held.operators, *p.operators), target=p.target, edits=held.edits or p.edits or not p.target
+                held, operators=fused(held.operators, p.operators), target=p.target, edits=held.edits or p.edits
             )
             continue
         out += step_of(held)
@@ -290,15 +301,33 @@ def lines(pieces: Sequence[Piece]) -> list[str]:
     return out + step_of(held)
 
 
+def fused(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """Operators of two clauses in a row: "by fuel type, how many" and "average capacity" are one group."""
+    if first and second and first[-1].startswith("group by ") and second[0].startswith("aggregate "):
+        return (*first[:-1], f"{first[-1]}, {second[0].removeprefix('aggregate ')}", *second[1:])
+    if first and second and first[-1].startswith("filter ") and second[0].startswith("filter "):
+        return (*first[:-1], merged(first[-1], second[0]), *second[1:])
+    return (*first, *second)
+
+
 def joinable(held: Piece, p: Piece) -> bool:
     if held.target or held.table != p.table:
         return False
     grouped = any(o.startswith(("group", "aggregate")) for o in p.operators)
-    if not p.operators:
+    if not p.operators or plain_question(held, p):
         return True
+    if not held.edits and grouped and not p.target and p.operators[0].startswith("aggregate"):
+        return held.operators[-1].startswith("group by")
     if grouped or (not p.edits and not p.target and held.edits):
         return False
     return held.edits == p.edits or bool(p.target)
+
+
+def plain_question(held: Piece, p: Piece) -> bool:
+    """A question that only narrows rows, and one that goes on with it."""
+    return not held.edits and not p.edits and not p.target and all(
+        o.startswith(("filter", "join")) for o in held.operators
+    )
 
 
 def step_of(p: Piece | None) -> list[str]:

@@ -14,7 +14,7 @@ from intendant.planner.frames.trees import show, tree
 __all__ = ["DERIVES", "DROPS", "FLAGS", "PIVOTS", "RESHAPES", "SELECTS", "WINDOWS"]
 
 ADD = r"(?:add|create|compute|calculate|derive|make|introduce|include|work out|build|set up|insert|put|define|have|get|generate|append|give|show|put in|figure out|need|let there be)"
-NEW = r"(?:(?: new| extra| additional| calculated| computed| further| boolean| flag| text| number)* (?:column|field|flag|attribute|measure|columns|flag column|col)?(?: called| named| for)?)"
+NEW = r"(?:(?: new| extra| additional| calculated| computed| further| boolean| flag| text| number)*(?: (?:column|field|flag|attribute|measure|columns|flag column|col))?(?: called| named| for)?)"
 IS = r"(?:as|=|:|equal to|which is|that is|being|from|computed as|calculated as|, which is|defined as|that's|equals|, i\.e\.|, that is|with|by|, being|to be|, that's|computed from|is|should be|means|meaning|holding|with value|as product of|out of|-|, computed as|, calculated as|made of|made from|from|containing|that holds|, namely|:=)"
 ON = r"(?: (?:in|on|to|for|of|from) (?:{T}|it|there|table|that table))?"
 
@@ -33,6 +33,9 @@ def derived(hit: Hit, name: str, e: Expr, quality: float = 1.0) -> bool | None:
 def derive_as(hit: Hit) -> bool | None:
     x = expression_of(hit["x"])
     if x is None or hit["x"]["N"] is not None and hit["x"]["X"] is None:
+        return None
+    named_so = hit.match["n"] or ""
+    if "<I" not in named_so and any(t.chunk is not None and t.chunk["I"] for t in hit.scene.tokens):
         return None
     if re.search(r"\b(?:per|each|every|by|total|sum|average|mean)\b", hit.scene.notes["all"]) and not re.match(ADD, hit.match[0]):
         if not re.match(rf"{NAME} (?:=|:)", hit.match[0]):
@@ -187,13 +190,14 @@ SELECTS: tuple[Rule, ...] = (
 DROPS: tuple[Rule, ...] = (without_columns, drop_columns, columns_go, take_away)
 
 BY = r"(?: (?:by|ordered by|in order of|sorted by|over|along|according to) {C:by}(?P<down> descending| desc| highest first| newest first| largest first)?)"
-PER = r"(?: (?:per|for each|within each|for every|in each|by|within|partitioned by|each|of each) {C+:per})"
+PER = r"(?: (?:per|for each|within each|for every|in each|within|partitioned by|each|of each) {C+:per})"
+OVER = rf"(?:{PER}{BY}?|{BY.replace('by}', 'by2}').replace('down>', 'down2>')}{PER.replace('per}', 'per2}')}?)?"
 CALLED = r"(?: (?:as|called|named|, called|, as|into|and call it|, call it|in column|in column called|in new column|, named|in|to) {n:x})"
 
 
 def window(hit: Hit, text: str, by: str, default: str, *, down: bool = False) -> bool | None:
     """A window operator: its order, its groups, its name."""
-    per = [c["C"] for c in hit.all("per")] if hit.has("per") else []
+    per = [c["C"] for g in ("per", "per2") if g in hit.match.groupdict() and hit.has(g) for c in hit.all(g)]
     name = name_in(hit, "x") if hit.has("x") else default
     if not name or not by:
         return None
@@ -206,7 +210,8 @@ def window(hit: Hit, text: str, by: str, default: str, *, down: bool = False) ->
 
 
 def by_of(hit: Hit) -> str:
-    by = hit["by"]["C"] if hit.has("by") else place_of(hit.scene).time
+    group = next((g for g in ("by", "by2") if g in hit.match.groupdict() and hit.has(g)), "")
+    by = hit[group]["C"] if group else place_of(hit.scene).time
     return str(by or "")
 
 
@@ -227,7 +232,7 @@ def run(hit: Hit) -> bool | None:
     return window(hit, f"running {f} {named(c)}", by_of(hit), named(f"running_{c}"), down=down)
 
 
-@rule(rf"(?:add |compute |calculate |give |with |create |show |make )*(?P<m>moving|rolling) (?P<f>average|mean|sum|total|minimum|maximum|min|max)(?: of| for| over)? {{M:c}} (?:over|of|across|for|with)(?: last| past| previous)? {{N:n}} (?:rows|readings|values|entries|records|{{T}})(?:{PER}{BY}?|{BY.replace('by}', 'by2}').replace('down>', 'down2>')}{PER.replace('per}', 'per2}')}?)?{ON}{CALLED}?")
+@rule(rf"(?:add |compute |calculate |give |with |create |show |make )*(?P<m>moving|rolling) (?P<f>average|mean|sum|total|minimum|maximum|min|max)(?: of| for| over)? {{M:c}} (?:over|of|across|for|with)(?: last| past| previous)? {{N:n}} (?:rows|readings|values|entries|records|{{T}}){OVER}{ON}{CALLED}?")
 def moving(hit: Hit) -> bool | None:
     f = {"total": "sum", "average": "avg", "mean": "avg", "maximum": "max", "minimum": "min"}.get(hit.word("f"), hit.word("f"))
     by = hit["by2"]["C"] if hit.has("by2") else by_of(hit)
@@ -240,7 +245,7 @@ def moving(hit: Hit) -> bool | None:
     return draft_of(hit.scene).add(hit, f"moving {f} {named(hit['c']['C'])} over {hit['n']['N']} rows by {named(by)}{group} as {name}", makes=name)
 
 
-@rule(rf"(?:add |compute |calculate |give |with |create |show |put |bring in )*(?P<side>previous|preceding|prior|last|next|following) {{C:c}}(?: value)?(?: of each| of same)?{PER}?{BY}?{ON}{CALLED}")
+@rule(rf"(?:add |compute |calculate |give |with |create |show |put |bring in )*(?P<side>previous|preceding|prior|last|next|following) {{C:c}}(?: value)?(?: of each| of same)?{OVER}{ON}{CALLED}")
 def shifted(hit: Hit) -> bool | None:
     side = "next" if hit.word("side") in ("next", "following") else "previous"
     return window(hit, f"{side} {named(hit['c']['C'])}", by_of(hit), "")
@@ -273,7 +278,7 @@ def explode(hit: Hit) -> bool | None:
 SEPARATORS = {"space": " ", "blank": " ", "comma": ",", "dash": "-", "hyphen": "-", "slash": "/", "semicolon": ";", "colon": ":", "underscore": "_", "pipe": "|", "dot": ".", "at sign": "@", "point": ".", "spaces": " ", "commas": ","}
 
 
-@rule(rf"(?:split|break|separate|divide)(?: up)? {{L:c}}(?: column)? (?:at|on|by|along|around)(?: every| first)? (?:(?P<word>{'|'.join(SEPARATORS)})|{{J:j}}) (?:into|as|to|in)(?: columns)? (?P<xs>{NAME}(?:(?: , and| ,| and) {NAME})+)")
+@rule(rf"(?:split|break|separate|divide)(?: up)? {{L:c}}(?: column)?{ON} (?:at|on|by|along|around)(?: every| first)? (?:(?P<word>{'|'.join(SEPARATORS)})|{{J:j}}) (?:into|as|to|in)(?: columns)? (?P<xs>{NAME}(?:(?: , and| ,| and) {NAME})+)")
 def split(hit: Hit) -> bool | None:
     parts = [p.strip() for p in re.split(r" , and | , | and ", re.sub(r"<\w+>", "", hit.match["xs"]))]
     ids = [hit.chunks[int(m)] for m in re.findall(r"<[A-Z]*I[A-Z]*(\d+)>", hit.match["xs"])]
@@ -286,7 +291,7 @@ def split(hit: Hit) -> bool | None:
     return draft_of(hit.scene).add(hit, f"split {named(hit['c']['C'])} by {sep} as {', '.join(map(named, parts))}")
 
 
-@rule(rf"unpivot(?: columns?)? {{C+:cs}}(?: columns?)?(?: (?:into|as|to))(?: columns?)? (?P<a>{NAME}) (?:and|,) (?P<b>{NAME})(?: columns?)?")
+@rule(rf"unpivot(?: columns?)? {{C+:cs}}(?: columns?)?{ON}(?: (?:into|as|to))(?: columns?)? (?P<a>{NAME}) (?:and|,) (?P<b>{NAME})(?: columns?)?")
 def unpivot(hit: Hit) -> bool | None:
     a, b = name_in(hit, "a"), name_in(hit, "b")
     if not a or not b:
@@ -295,7 +300,7 @@ def unpivot(hit: Hit) -> bool | None:
     return draft_of(hit.scene).add(hit, f"unpivot {names([c['C'] for c in hit.all('cs')])} as {a}, {b}")
 
 
-@rule(r"pivot(?: {T})?(?: on| by| column| over)* {C:c} (?:with|using|showing|taking|,|:|and) {A:a}(?: {G:g})?(?: as values| values)?")
+@rule(r"pivot(?: {T})?(?: on| by| column| over)* {C:c} (?:with|using|showing|taking|,|:|and) {A:a}(?: value)?(?: {G:g})?(?: as values| values)?")
 def pivot(hit: Hit) -> bool:
     keys = f" by {', '.join(hit['g']['G'])}" if hit.has("g") else ""
     draft_of(hit.scene).edits = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from intendant.planner.frames.amounts import place_of
 from intendant.planner.frames.draft import draft_of, name_in
 from intendant.planner.frames.frame import table_text
@@ -18,6 +20,8 @@ END = r"(?= [,.;!?•]| and| with| but| ,| - | where| that| which| for| from| re
 def aim(hit: Hit, quality: float = 1.0) -> bool | None:
     draft = draft_of(hit.scene)
     if draft.target:
+        return None
+    if re.match(r"(?:, and |and |, |; )?(?:call|name)\b", hit.match[0]) and any(o.text.startswith(("cast", "rename")) for o in draft.ops):
         return None
     if hit.has("t"):
         table = hit["t"]["T"]

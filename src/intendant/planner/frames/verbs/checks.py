@@ -23,7 +23,7 @@ STRONG = re.compile(
     r"\b(?:check|verify|validate|ensure|make sure|make certain|must|should|shall|may|can't|cannot|never|always|quality|quarantine|warn|ought|has to|have to|needs? to be|test|confirm|guarantee|aside|roll|impossible|isn't allowed|allowed|expect|review|stop|undo|fresh|human|whole load)\b"
 )
 CHECKED = frozenset(
-    """how healthy them check verify validate ensure make certain sure must should shall may can't cannot can never always quality test inspect
+    """over run how healthy them check verify validate ensure make certain sure must should shall may can't cannot can never always quality test inspect
     expect assert rule rules confirm guarantee audit ought need needs every each all see really please whether look if not be
     allowed good well any tell me know control given valid proper correct everywhere inside run do health report scan
     examine review problems issues anything wrong have a to as it stay stays remain keep real actual at time table there clean""".split()

@@ -20,7 +20,7 @@ CUE = re.compile(
     r"gather|stage|stream|hook up|plug|connect|add|append|update|upsert|merge|refresh|replace|overwrite|from|onboard|need|want|land|reload|newest|latest|last|since|most recent|freshest|oldest|first|new|just|only|of|all)\b"
 )
 LOADED = frozenset(
-    """rest needed version load loading ingest import importing fetch pull get bring take grab sync synchronize synchronise read collect copy retrieve
+    """who's been what's used went handed came arrived made happened lot rest needed version load loading ingest import importing fetch pull get bring take grab sync synchronize synchronise read collect copy retrieve
     download extract gather stage stream onboard land reload loaded fetched in over need want are is staging storage lake
     them temporary area table whole full complete entire every everything all fresh it our have put new update updated
     existing insert known ones off up resource source system api database db there be down each matched matching match
@@ -119,6 +119,9 @@ def upserted(hit: Hit) -> bool | None:
     if not cs or any(c is None for c in cs):
         return None
     text = named(cs[0]) if len(cs) == 1 else f"({names([str(c) for c in cs])})"
+    into = re.search(r"(?:into|update|in|our|with)(?:<\w+>)? \S*<[A-Z]*T[A-Z]*(\d+)>", hit.match[0])
+    if into and not draft_of(hit.scene).target:
+        draft_of(hit.scene).target = table_text(hit.chunks[int(into[1])]["T"])
     hit.scene.notes["mode"] = f"upsert on {text}"
     return True
 
@@ -144,10 +147,12 @@ def onto(mode: str) -> Rule:
             draft.target = table_text(hit["t"]["T"])
         elif hit.has("i"):
             draft.target = table_text(hit["i"]["I"])
+        elif hit.has("r"):
+            draft.target = table_text(hit["r"]["R"].partition(".")[2])
         return True
 
     tail = r"(?: (?:it|them|those|that|this|rows|everything|to|on|onto|into|at end of|end|of|in|whatever|what|is|are|we|have|there|already|table|existing|old|contents|current|present|with|by|up|over|on to|bottom|ours|completely|entirely|fully|all|whole))*"
-    return Rule(rf"{cue}{tail} (?:{{T:t}}|{{I:i}})(?: table| entirely| completely| fully| contents| with it| with them| with theirs| there)*", build)
+    return Rule(rf"{cue}{tail} (?:{{T:t}}|{{I:i}}|{{R:r}} table)(?: table| entirely| completely| fully| contents| with it| with them| with theirs| there)*", build)
 
 
 def plain_mode(mode: str, words: str) -> Rule:
@@ -227,7 +232,7 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
     parts += [notes.get("columns", ""), notes.get("mode", ""), f"into {draft.target}" if draft.target else ""]
     sure = strong(setting)
     if not sure and not (draft.target and setting.place.name.partition(".")[2] not in setting.catalog.tables):
-        if not sourced(scene) and not any(k in notes for k in ("new", "mode")):
+        if not sourced(scene) and not "new" not in notes:
             left = (*left, "load")
     return Piece((" ".join(p for p in parts if p),), unexplained=left, quality=draft.quality, bonus=0.1 if sure else 0.0)
 

@@ -76,7 +76,7 @@ def archive(scene: Scene, setting: Setting) -> Piece | None:
     if bool(age) == bool(where):
         return None
     text = f"archive {table_text(setting.place.name)} {age or 'where ' + where}"
-    return one(text, scene, setting, "archive archived archiving archives move put away can may should must offload off cold storage send goes go into please way retire freeze stash need rows longer needed we no")
+    return one(text, scene, setting, "out scanned merged archive archived archiving archives move put away can may should must offload off cold storage send goes go into please way retire freeze stash need rows longer needed we no")
 
 
 @rule(r"(?:version|v|number|to version) {N:n}|{N:m} (?:version|was last good one|was good)")
@@ -138,7 +138,7 @@ def drop(scene: Scene, setting: Setting) -> Piece | None:
         return None
     return one(
         f"drop {table_text(setting.place.name)}", scene, setting,
-        "drop delete remove get rid trash bin ditch throw away out discard erase wipe destroy kill don't need needed no longer isn't aren't not altogether entirely completely whole it anymore more now for good table old obsolete whole",
+        "merged done now that's it's drop delete remove get rid trash bin ditch throw away out discard erase wipe destroy kill don't need needed no longer isn't aren't not altogether entirely completely whole it anymore more now for good table old obsolete whole",
         bonus=0.2 if tables[0].chunk is not None and tables[0].chunk.quality > 0.9 else -0.5,
     )
 
@@ -219,7 +219,7 @@ def provision(scene: Scene, setting: Setting) -> Piece | None:
 
 SPEED = re.compile(r"\b(?:speed|fast|faster|slow|slower|sluggish|latency|quick|quicker|performance|snappy|snappier|forever|crawls?|instantly|tune|takes? (?:ages|forever|too long|long)|optimi[sz]e|painfully|improve|hammered|ages)\b")
 SPACE = re.compile(r"\b(?:space|size|smaller|compact|disk|storage|shrink|footprint|compress)\b")
-SLOWLY = "eats eating much dog searching crawls optimize optimise tune speed up make faster fast quicker slow sluggish latency for query queries report too is takes forever ages long lookups reads it better run runs please performance improve getting needs should be quick reduce shrink compact size space storage smaller disk less take takes up on filter filtered filtering by use using often mostly usually always searched looked looking things come comes runs more painfully very so who how them compress access loading load opens snappier snappy instantly crawls save".split()
+SLOWLY = "look answer when filtering searching database eats eating much dog searching crawls optimize optimise tune speed up make faster fast quicker slow sluggish latency for query queries report too is takes forever ages long lookups reads it better run runs please performance improve getting needs should be quick reduce shrink compact size space storage smaller disk less take takes up on filter filtered filtering by use using often mostly usually always searched looked looking things come comes runs more painfully very so who how them compress access loading load opens snappier snappy instantly crawls save".split()
 
 
 def optimize(scene: Scene, setting: Setting) -> Piece | None:

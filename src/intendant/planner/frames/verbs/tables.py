@@ -24,11 +24,12 @@ ASKING = re.compile(
 )
 IMPERATIVE = re.compile(r"^(?:please |then |and |now |also )*(?:sort|order|arrange|reorder|put)\b")
 ASKED = frozenset(
-    """take show list display give tell see print view look find know query report show's curious interested preview wonder return
+    """recorded measured taken made placed stored collected captured logged came happened happen used use spend spent earn earned
+    seen saw held entered gone belong belongs contain contains look looks appear occurred who's listened went ever there's live lives living located group grouped take show list display give tell see print view look find know query report show's curious interested preview wonder return
     what what's which who whose how many much exist exists they're overview question need pull fetch get has have did does
     come comes we've look looks looking see up""".split()
 )
-EDITED = frozenset("transform change modify update edit table make fix clean cleaned clean up tidy build compute calculate work out add take apply do next".split())
+EDITED = frozenset("keep retain group grouped derive filter aggregate summarise summarize transform change modify update edit table make fix clean cleaned clean up tidy build compute calculate work out add take apply do next".split())
 
 
 @rule(r"(?:show|list|display|give|tell|print|view|report|return)(?: me| us)?")
@@ -107,6 +108,8 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
         return None
     if not operators and not draft.target:
         return None
+    if any(o.startswith(("semi", "anti")) for o in operators) and re.search(r"\b(?:keep|retain)\b", text):
+        draft.edits = True
     grouped = any(o.startswith(("group", "aggregate")) for o in operators)
     edits = (draft.edits and not (asks and grouped and not draft.target)) or (orders and not grouped)
     left = unexplained(scene, tables=(place.name, *place.also), extra=ASKED if not edits and not draft.target else EDITED | ASKED)
