@@ -26,10 +26,18 @@ def canonical(text: str) -> str:
     """The plan with terms of a condition in order, and rows removed by a condition as rows kept by its opposite."""
     out = []
     for line in re.sub(r"\n\s+", " ", print_plan(parse(text))).splitlines():
-        line = re.sub(r"drop rows where (.+?)(?= (?:%s)\b|$)" % OPERATORS, lambda m: f"filter {flipped(m[1])}", line)
-        line = re.sub(r"filter (.+?)(?= (?:%s)\b|$)" % OPERATORS, lambda m: f"filter {sorted_terms(m[1])}", line)
-        line = re.sub(r"where (.+?)(?= (?:into|to|columns|append|replace|upsert)\b|$)", lambda m: f"where {sorted_terms(m[1])}", line)
-        line = re.sub(r"check (\S+) for (.+?)(?= on failure|$)", lambda m: f"check {m[1]} for {', '.join(sorted(m[2].split(', ')))}", line)
+        line = re.sub(rf"drop rows where (.+?)(?= (?:{OPERATORS})\b|$)", lambda m: f"filter {flipped(m[1])}", line)
+        line = re.sub(rf"filter (.+?)(?= (?:{OPERATORS})\b|$)", lambda m: f"filter {sorted_terms(m[1])}", line)
+        line = re.sub(
+            r"where (.+?)(?= (?:into|to|columns|append|replace|upsert)\b|$)",
+            lambda m: f"where {sorted_terms(m[1])}",
+            line,
+        )
+        line = re.sub(
+            r"check (\S+) for (.+?)(?= on failure|$)",
+            lambda m: f"check {m[1]} for {', '.join(sorted(m[2].split(', ')))}",
+            line,
+        )
         out.append(line)
     return "\n".join(out)
 
@@ -86,7 +94,11 @@ def main() -> None:
         verdict, got, left, certainty = judge(pair, worlds[pair.catalog], args.loose)
         spent.append(time.process_time() - began)
         kind = "no plan" if answer(pair.plan) else f"{len([x for x in pair.plan.splitlines() if x[:1].strip()])} step"
-        for row in (f"{group} {kind}", f"{group} plans" if kind != "no plan" else f"{group} ask or refuse"):
+        for row in (
+            f"{group} {kind}",
+            f"{group} {pair.plan.split()[0]} ...",
+            f"{group} plans" if kind != "no plan" else f"{group} ask or refuse",
+        ):
             table.setdefault(row, Counter())[verdict] += 1
         if args.show in (verdict, "all") and not BLIND.match(group) and re.search(args.match, pair.plan):
             print(f"- {pair.text!r}\n    want {pair.plan!r}\n    got  {got!r} left {left} {certainty}")
@@ -96,7 +108,9 @@ def main() -> None:
         print(f"{row:24}{n:>7}{c['right'] / n:>8.1%}{c['wrong'] / n:>8.1%}{c['silent'] / n:>8.1%}")
     spent.sort()
     if spent:
-        print(f"a sentence: median {spent[len(spent) // 2] * 1000:.1f} ms, 95 % {spent[len(spent) * 95 // 100] * 1000:.1f} ms")
+        print(
+            f"a sentence: median {spent[len(spent) // 2] * 1000:.1f} ms, 95 % {spent[len(spent) * 95 // 100] * 1000:.1f} ms"
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Comparisons, units and formulas: "more than" becomes an operator, "price times quantity" an expression."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 from intendant.language.expression import Expr
@@ -59,7 +61,9 @@ def money(hit: Hit) -> Chunk | None:
     return hit["n"]
 
 
-@rule(r"{N:n}(?: {T})? (?:or|and) (?P<w>more|above|over|up|upwards|higher|later|older|longer|less|fewer|below|under|lower|earlier)")
+@rule(
+    r"{N:n}(?: {T})? (?:or|and) (?P<w>more|above|over|up|upwards|higher|later|older|longer|less|fewer|below|under|lower|earlier)"
+)
 def or_more(hit: Hit) -> Chunk:
     """10 or more -> at least 10, as one chunk that carries its operator."""
     less = hit.word("w") in ("less", "fewer", "below", "under", "lower", "earlier")
@@ -138,7 +142,9 @@ def brackets(hit: Hit) -> Chunk:
     return hit["x"]
 
 
-@rule(r"(?:number of |count of )?(?P<unit>days|hours|seconds) (?:that passed |elapsed )?(?:between|from) {W:a} (?:and|to|until|till) {W:b}")
+@rule(
+    r"(?:number of |count of )?(?P<unit>days|hours|seconds) (?:that passed |elapsed )?(?:between|from) {W:a} (?:and|to|until|till) {W:b}"
+)
 def between(hit: Hit) -> Chunk:
     a, b = column(hit["a"]["C"]), column(hit["b"]["C"])
     return formula(call(f"{hit.word('unit')}_between", a, b), hit, hit["a"], hit["b"])
@@ -149,7 +155,9 @@ def since_then(hit: Hit) -> Chunk:
     return formula(call(f"{hit.word('unit')}_between", column(hit["a"]["C"]), tree("today()")), hit, hit["a"])
 
 
-@rule(r"(?:time|difference|interval|span) (?:between|from) {W:a} (?:and|to|until) {W:b} in (?P<unit>days|hours|seconds)")
+@rule(
+    r"(?:time|difference|interval|span) (?:between|from) {W:a} (?:and|to|until) {W:b} in (?P<unit>days|hours|seconds)"
+)
 def between_in(hit: Hit) -> Chunk:
     return between.build(hit)  # type: ignore[return-value]
 
@@ -182,7 +190,9 @@ def part_of(hit: Hit) -> Chunk | None:
     return formula(call(part, column(hit["c"]["C"])), hit, hit["c"])
 
 
-@rule(r"{L:a} (?:and|,|plus|\+) {L:b} (?:separated by|with|joined by|joined with|glued with)(?: single| one)? (?:space|blank)(?: in between| between them| between)?")
+@rule(
+    r"{L:a} (?:and|,|plus|\+) {L:b} (?:separated by|with|joined by|joined with|glued with)(?: single| one)? (?:space|blank)(?: in between| between them| between)?"
+)
 def glued(hit: Hit) -> Chunk:
     a, b = column(hit["a"]["C"]), column(hit["b"]["C"])
     return formula(compare("||", compare("||", a, tree("' '")), b), hit, hit["a"], hit["b"], kind="text")
@@ -239,7 +249,9 @@ def in_unit_of(duration: str, name: str) -> str | None:
     if name_parts(name)[:1] == ("ms",) or name_parts(name)[-1:] == ("ms",):
         each = {"second": 1000, "minute": 60_000, "hour": 3_600_000}.get(unit)
         return str(int(n) * each) if each else None
-    own = next((p for p in reversed(name_parts(name)) if p in ("second", "minute", "hour", "day", "week", "month", "year")), "")
+    own = next(
+        (p for p in reversed(name_parts(name)) if p in ("second", "minute", "hour", "day", "week", "month", "year")), ""
+    )
     if own == unit:
         return n
     factor = CONVERSIONS.get((own, unit))

@@ -96,7 +96,9 @@ class Directory:
         self.partial(self.static, {r.full: name_parts(r.name) for r in catalog.resources.values()}, "R")
 
     @staticmethod
-    def put(table: dict[Parts, dict[tuple[str, str], float]], parts: Parts, kind: str, name: str, quality: float) -> None:
+    def put(
+        table: dict[Parts, dict[tuple[str, str], float]], parts: Parts, kind: str, name: str, quality: float
+    ) -> None:
         if parts:
             own = table[parts]
             own[kind, name] = max(own.get((kind, name), 0), quality)
@@ -223,12 +225,16 @@ def scan(source: Source, a: int, b: int, directory: Directory, catalog: Catalog,
     return out
 
 
-REFRESH = re.compile(r"(?i)refresh|schedul|renew|re-?build|re-?run|updat|recomput|recalculat|fresh|regenerat|repeat|redo|\brun|automat")
+REFRESH = re.compile(
+    r"(?i)refresh|schedul|renew|re-?build|re-?run|updat|recomput|recalculat|fresh|regenerat|repeat|redo|\brun|automat"
+)
 
 
 def is_bucket(f: Found, text: str, a: int, b: int) -> bool:
     """Whether "per day", "monthly" are periods of a summary rather than a schedule."""
-    return f.kind == "schedule" and not re.search(r"\d|\bat\b|night", text[f.at : f.end]) and not REFRESH.search(text[a:b])
+    return (
+        f.kind == "schedule" and not re.search(r"\d|\bat\b|night", text[f.at : f.end]) and not REFRESH.search(text[a:b])
+    )
 
 
 def loose(w: Word, i: int, words: Sequence[Word]) -> Chunk | None:
@@ -260,7 +266,12 @@ def longest(
     best: tuple[int, Chunk | None] = (0, None)
     for n in range(min(7, len(words) - i)):
         w = words[i + n]
-        if any(f.at <= w.at < f.end and f.kind not in ("quoted", "number") and (n or " " in f.readings[0][1][:0] or f.end > w.end) for f in literals):
+        if any(
+            f.at <= w.at < f.end
+            and f.kind not in ("quoted", "number")
+            and (n or " " in f.readings[0][1][:0] or f.end > w.end)
+            for f in literals
+        ):
             break
         if w.text in "-/&'" and n:
             if i + n + 1 < len(words) and words[i + n + 1].at == w.end and words[i + n - 1].end == w.at:

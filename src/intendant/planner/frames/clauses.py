@@ -1,5 +1,7 @@
 """Where a sentence may fall into clauses: at the ends of sentences, and where a connective is followed by a new verb."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -18,9 +20,14 @@ VERBS = frozenset(
     tune turn union unify update upper uppercase validate verify warn wipe work write undo roll rollback tidy rebuild make
     compact shrink renew repeat flag label tag provide cluster ditch explode unpivot pivot sample""".split()
 )
-JOINTS = re.compile(r"(?:,? and then|,? then|,? and afterwards|,? afterwards|,? after that,?|;|,? and finally|,? finally|,? next,?|,? and also|,? and|,|,? also|,? after which|,? before|:| -)\s+$", re.I)
+JOINTS = re.compile(
+    r"(?:,? and then|,? then|,? and afterwards|,? afterwards|,? after that,?|;|,? and finally|,? finally|,? next,?|,? and also|,? and|,|,? also|,? after which|,? before|:| -)\s+$",
+    re.I,
+)
 OPENERS = re.compile(
-    r"^(?:\s|and\b|then\b|next\b|finally\b|also\b|afterwards\b|after that\b|now\b|first(?: of all)?\b(?=,? *(?:%s)\b)|second(?:ly)?,|third(?:ly)?,|lastly\b|[,;:.-])+" % "|".join(sorted(VERBS)),
+    r"^(?:\s|and\b|then\b|next\b|finally\b|also\b|afterwards\b|after that\b|now\b|first(?: of all)?\b(?=,? *(?:{})\b)|second(?:ly)?,|third(?:ly)?,|lastly\b|[,;:.-])+".format(
+        "|".join(sorted(VERBS))
+    ),
     re.I,
 )
 POLITE = re.compile(

@@ -4,6 +4,8 @@ The rules run in order over a scene; what each makes is a chunk of kind K with a
 stays as it is and counts as unexplained.
 """
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -13,8 +15,8 @@ from intendant.language.expression import Between, Expr, In, IsNull
 from intendant.planner.frames.amounts import expression_of, in_unit_of, kind_of_expression, place_of
 from intendant.planner.frames.chunks import Place
 from intendant.planner.frames.pattern import Chunk, Hit, Rule, rule
-from intendant.planner.words import ABSENCE, COMMANDS, STOP
 from intendant.planner.frames.trees import both, call, column, compare, either, number, opposite, tree
+from intendant.planner.words import ABSENCE, COMMANDS, STOP
 
 __all__ = ["CONDITIONS", "JOINED", "condition"]
 
@@ -120,7 +122,9 @@ def or_more_first(hit: Hit) -> Chunk | None:
     return compared(hit, hit["c"], op, Chunk("N", {"N": n})) if op else None
 
 
-@rule(rf"{{C:c}}(?: is| are| was| were| lies| lie| must be| should be)? (?P<no>not )?(?:between|from|in range|within|ranging from|outside) {{NUD:a}} (?:and|to|until|till|through|-) {{NUD:b}}")
+@rule(
+    r"{C:c}(?: is| are| was| were| lies| lie| must be| should be)? (?P<no>not )?(?:between|from|in range|within|ranging from|outside) {NUD:a} (?:and|to|until|till|through|-) {NUD:b}"
+)
 def column_between(hit: Hit) -> Chunk | None:
     place, c = place_of(hit.scene), hit["c"]
     low, high = right_side(c["C"], hit["a"], place), right_side(c["C"], hit["b"], place)
@@ -217,7 +221,9 @@ def days_of(duration: str) -> int | None:
     return int(n) * each if each else None
 
 
-@rule(r"(?:(?P<c>[^\s<]*<[A-Z]*W[A-Z]*\d+>) )?(?:in |within |over |during |from |of |for )?(?:last|past|previous|most recent) {D:d}")
+@rule(
+    r"(?:(?P<c>[^\s<]*<[A-Z]*W[A-Z]*\d+>) )?(?:in |within |over |during |from |of |for )?(?:last|past|previous|most recent) {D:d}"
+)
 def lately(hit: Hit) -> Chunk | None:
     place, days = place_of(hit.scene), days_of(hit["d"]["D"])
     own = hit.all("c")
@@ -227,12 +233,16 @@ def lately(hit: Hit) -> Chunk | None:
     return condition(compare(">=", column(c), tree(f"add_days(today(), -{days})")), *own, weak=not own)
 
 
-@rule(r"(?:(?P<c>[^\s<]*<[A-Z]*W[A-Z]*\d+>) )?(?:is |are |was )?(?:older than|over|more than|before more than|earlier than) {D:d}(?: old| ago| back| in the past)?")
+@rule(
+    r"(?:(?P<c>[^\s<]*<[A-Z]*W[A-Z]*\d+>) )?(?:is |are |was )?(?:older than|over|more than|before more than|earlier than) {D:d}(?: old| ago| back| in the past)?"
+)
 def older(hit: Hit) -> Chunk | None:
     return aged(hit, "<")
 
 
-@rule(r"(?:(?P<c>[^\s<]*<[A-Z]*W[A-Z]*\d+>) )?(?:is |are )?(?:newer than|younger than|less than|not older than|no older than) {D:d}(?: old| ago)?")
+@rule(
+    r"(?:(?P<c>[^\s<]*<[A-Z]*W[A-Z]*\d+>) )?(?:is |are )?(?:newer than|younger than|less than|not older than|no older than) {D:d}(?: old| ago)?"
+)
 def newer(hit: Hit) -> Chunk | None:
     return aged(hit, ">=")
 
@@ -259,7 +269,9 @@ def are_missing(hit: Hit) -> Chunk:
     return condition(both(parts) if " or" not in hit.match["cs"] else either(parts), *hit.all("cs"))
 
 
-@rule(rf"(?:without|lacking|with no|with missing|with empty|with unknown|missing|that lack|lack|have no|has no|having no|with blank|with null|no) (?:any |known |valid )?{{C+:cs}}")
+@rule(
+    r"(?:without|lacking|with no|with missing|with empty|with unknown|missing|that lack|lack|have no|has no|having no|with blank|with null|no) (?:any |known |valid )?{C+:cs}"
+)
 def without(hit: Hit) -> Chunk | None:
     cs = [c["C"] for c in hit.all("cs")]
     place = place_of(hit.scene)
@@ -293,7 +305,9 @@ def is_among(hit: Hit) -> Chunk | None:
     return condition(In(column(hit["c"]["C"]), tuple(i for i in items if i is not None)), hit["c"], *vs)
 
 
-@rule(rf"{{C:c}}{BE}(?: exactly| =| ==| :| equal to| still| set to| marked as| marked| flagged| flagged as| in)? {{VJNU:v}}")
+@rule(
+    rf"{{C:c}}{BE}(?: exactly| =| ==| :| equal to| still| set to| marked as| marked| flagged| flagged as| in)? {{VJNU:v}}"
+)
 def equals(hit: Hit) -> Chunk | None:
     place = place_of(hit.scene)
     c, v = hit["c"], hit["v"]
@@ -321,7 +335,22 @@ def equals_word(hit: Hit) -> Chunk | None:
         return None
     if not place.is_a(c["C"], "L") or c["C"] in known or word in STOP | ABSENCE | COMMANDS:
         return None
-    if re.search(r"(?:ly|ing)$", word) or word in ("unknown", "known", "unique", "wrong", "right", "different", "same", "given", "set", "late", "good", "bad", "true", "false"):
+    if re.search(r"(?:ly|ing)$", word) or word in (
+        "unknown",
+        "known",
+        "unique",
+        "wrong",
+        "right",
+        "different",
+        "same",
+        "given",
+        "set",
+        "late",
+        "good",
+        "bad",
+        "true",
+        "false",
+    ):
         return None
     return condition(compare("=", column(c["C"]), tree(f"'{word}'")), c, weak=True)
 
@@ -334,7 +363,9 @@ def signed_first(hit: Hit) -> Chunk | None:
 
 @rule(r"{M:c} (?:is|are|was|were|being)(?P<no> not)? (?P<sign>negative|positive|zero|below zero|above zero)")
 def signed_after(hit: Hit) -> Chunk:
-    op = {"negative": "<", "below zero": "<", "positive": ">", "above zero": ">", "zero": "="}[hit.word("sign").replace("_", " ")]
+    op = {"negative": "<", "below zero": "<", "positive": ">", "above zero": ">", "zero": "="}[
+        hit.word("sign").replace("_", " ")
+    ]
     e = compare(op, column(hit["c"]["C"]), number("0"))
     return condition(opposite(e) if hit.has("no") else e, hit["c"])
 
@@ -361,7 +392,9 @@ def said_true(hit: Hit) -> Chunk:
     return condition(e if hit.word("v") in ("true", "yes") else opposite(e), hit["b"])
 
 
-@rule(r"(?:(?:is|are|was|were|that|which|who|being|been|have|has|only|marked as|marked) )*{B:b}(?! (?:by|to|as|column)\b)")
+@rule(
+    r"(?:(?:is|are|was|were|that|which|who|being|been|have|has|only|marked as|marked) )*{B:b}(?! (?:by|to|as|column)\b)"
+)
 def is_true(hit: Hit) -> Chunk | None:
     if hit["b"]["V"] is not None:
         return None
@@ -393,17 +426,23 @@ def not_value(hit: Hit) -> Chunk | None:
     return of_values(hit, True)
 
 
-@rule(r"(?:(?:from|in|of|at|on|with|for|that|which|who|is|are|was|were|being|out of|by|still|as|either|only|via|through|status) )*{V+:vs}(?! (?:column|field|table)\b)(?: (?:status|class|type|state|category|level|mode|kind|tariff|flag|group|plan|tier))?")
+@rule(
+    r"(?:(?:from|in|of|at|on|with|for|that|which|who|is|are|was|were|being|out of|by|still|as|either|only|via|through|status) )*{V+:vs}(?! (?:column|field|table)\b)(?: (?:status|class|type|state|category|level|mode|kind|tariff|flag|group|plan|tier))?"
+)
 def value(hit: Hit) -> Chunk | None:
     return of_values(hit, False)
 
 
-@rule(rf"{EXCEPT} (?:for |those |ones |rows |records |any |all |that |which |where |with |is |are |was |were |{{T}} )*{{K:k}}(?: ones| rows| records| {{T}})?")
+@rule(
+    rf"{EXCEPT} (?:for |those |ones |rows |records |any |all |that |which |where |with |is |are |was |were |{{T}} )*{{K:k}}(?: ones| rows| records| {{T}})?"
+)
 def excepted(hit: Hit) -> Chunk:
     return condition(opposite(hit["k"]["K"]), hit["k"])
 
 
-@rule(rf"{WHO} (?:is |are |was |were |have |has |with |whose |that |both |only |in |those |ones |rows |records |where |{{T}} )*{{K:k}}")
+@rule(
+    rf"{WHO} (?:is |are |was |were |have |has |with |whose |that |both |only |in |those |ones |rows |records |where |{{T}} )*{{K:k}}"
+)
 def which(hit: Hit) -> Chunk:
     return hit["k"]
 
@@ -416,7 +455,9 @@ def joined_or(hit: Hit) -> Chunk:
     return Chunk("K", {**out.values, "missings": missings}, out.said, out.quality)
 
 
-@rule(r"{K:a} (?:, and|and|but|,|as well as|, but|that|which|and also)(?: only| also| where| whose| with| that| which| is| are| has| have)* {K:b}")
+@rule(
+    r"{K:a} (?:, and|and|but|,|as well as|, but|that|which|and also)(?: only| also| where| whose| with| that| which| is| are| has| have)* {K:b}"
+)
 def joined_and(hit: Hit) -> Chunk:
     return condition(both((hit["a"]["K"], hit["b"]["K"])), hit["a"], hit["b"])
 

@@ -1,20 +1,39 @@
 """What a clause has asked of a table so far: operators in their order, a target, whether it is a question."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
 from intendant.language.grammar import grammar
+from intendant.planner.frames.clauses import VERBS
 from intendant.planner.frames.pattern import Hit, Scene
 from intendant.planner.frames.trees import both, show, tree
-from intendant.planner.frames.clauses import VERBS
 from intendant.planner.words import STOP
 
-__all__ = ["BUCKET", "EDIT", "GROUP", "HAVING", "JOIN", "ORDER", "SELECT", "Draft", "Op", "draft_of", "merged", "name_in", "named", "names"]
+__all__ = [
+    "BUCKET",
+    "EDIT",
+    "GROUP",
+    "HAVING",
+    "JOIN",
+    "ORDER",
+    "SELECT",
+    "Draft",
+    "Op",
+    "draft_of",
+    "merged",
+    "name_in",
+    "named",
+    "names",
+]
 
 JOIN, EDIT, BUCKET, GROUP, HAVING, ORDER, SELECT = range(7)
-RESERVED = frozenset("it them that this those these column columns field fields table tables rows data one ones file quarantine unknown null zero lower upper none".split())
+RESERVED = frozenset(
+    "it them that this those these column columns field fields table tables rows data one ones file quarantine unknown null zero lower upper none".split()
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,9 @@ class Draft:
     edits: bool = False
     quality: float = 1.0
 
-    def add(self, hit: Hit | None, text: str, stage: int = EDIT, *, makes: str = "", uses: str = "", at: int = 0) -> bool:
+    def add(
+        self, hit: Hit | None, text: str, stage: int = EDIT, *, makes: str = "", uses: str = "", at: int = 0
+    ) -> bool:
         self.ops.append(Op(stage, hit.at if hit else at, text, makes, uses))
         return True
 
@@ -46,13 +67,20 @@ class Draft:
         """The operators in the order in which they run: a filter on a derived column after it."""
         ops = sorted(self.ops, key=lambda o: (o.stage, o.at))
         for i, op in enumerate(ops):
-            maker = next((j for j, o in enumerate(ops) if o.makes and re.search(rf"\b{re.escape(o.makes)}\b", op.uses)), -1)
+            maker = next(
+                (j for j, o in enumerate(ops) if o.makes and re.search(rf"\b{re.escape(o.makes)}\b", op.uses)), -1
+            )
             if maker > i:
                 ops.insert(maker, ops.pop(i))
         for i in range(len(ops) - 1):
             a, b = ops[i], ops[i + 1]
             key = re.match(r"sort by (\S+)", a.text)
-            if key and b.text.startswith("select ") and b.at < a.at and re.search(rf"\b{re.escape(key[1].strip(','))}\b", b.text):
+            if (
+                key
+                and b.text.startswith("select ")
+                and b.at < a.at
+                and re.search(rf"\b{re.escape(key[1].strip(','))}\b", b.text)
+            ):
                 ops[i], ops[i + 1] = b, a
         out: list[str] = []
         for op in ops:
@@ -101,6 +129,10 @@ def name_in(hit: Hit, group: str, *, table: bool = False) -> str:
         return ""
     if not words or len(words) > 4 or any(not re.fullmatch(r"[^\W\d]\w*", w) for w in words[:1]):
         return ""
-    if not all(re.fullmatch(r"\w+", w) for w in words) or any(w in STOP for w in words) or {words[0], words[-1]} & RESERVED:
+    if (
+        not all(re.fullmatch(r"\w+", w) for w in words)
+        or any(w in STOP for w in words)
+        or {words[0], words[-1]} & RESERVED
+    ):
         return ""
     return named("_".join(words))

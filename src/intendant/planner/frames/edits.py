@@ -1,5 +1,7 @@
 """Rules for what changes columns in place: rename, cast, fill, trim, upper, lower, title, clip."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -36,12 +38,16 @@ VALUE = rf"(?:{STAT}|(?:value |word |text |number )?{{NVJ:v}}|(?P<plain>{NAME}))
 STATS = {"mean": "mean", "average": "mean", "median": "median", "mode": "mode", "most": "mode", "column": ""}
 
 
-@rule(rf"(?:rename|relabel|change)(?: name of)?(?: columns?| fields?)? (?P<pairs>{PAIR}(?:(?: , and| ,| and) {PAIR})*){COLUMN}{ON}")
+@rule(
+    rf"(?:rename|relabel|change)(?: name of)?(?: columns?| fields?)? (?P<pairs>{PAIR}(?:(?: , and| ,| and) {PAIR})*){COLUMN}{ON}"
+)
 def rename(hit: Hit) -> bool | None:
     return renamed(hit, hit.match["pairs"])
 
 
-@rule(rf"(?P<pairs>[^\s<]*<[A-Z]*C[A-Z]*\d+> (?:- >|→|=>|becomes|should become|should be called|should be named|ought to be called|must be called|to be called|is to be called|should be renamed to|renamed to|renamed as|shall be called|ought to read|should read|is called|called now) {NAME}(?:(?: , and| ,| and) [^\s<]*<[A-Z]*C[A-Z]*\d+> (?:- >|→|=>|becomes|should become|should be called|called|to|should be named|should be)? ?{NAME})*){ON}")
+@rule(
+    rf"(?P<pairs>[^\s<]*<[A-Z]*C[A-Z]*\d+> (?:- >|→|=>|becomes|should become|should be called|should be named|ought to be called|must be called|to be called|is to be called|should be renamed to|renamed to|renamed as|shall be called|ought to read|should read|is called|called now) {NAME}(?:(?: , and| ,| and) [^\s<]*<[A-Z]*C[A-Z]*\d+> (?:- >|→|=>|becomes|should become|should be called|called|to|should be named|should be)? ?{NAME})*){ON}"
+)
 def becomes(hit: Hit) -> bool | None:
     return renamed(hit, hit.match["pairs"])
 
@@ -65,7 +71,11 @@ def renamed(hit: Hit, pairs: str) -> bool | None:
         word = re.sub(r"<\w+>", "", m["new"])
         ids = re.findall(r"<[A-Z]*I[A-Z]*(\d+)>", m["new"])
         new = hit.chunks[int(ids[0])]["I"] if ids else word.strip("_")
-        if not re.fullmatch(r"[^\W\d]\w*", str(new)) or word in TYPE_OF or word in ("lower", "upper", "lowercase", "uppercase"):
+        if (
+            not re.fullmatch(r"[^\W\d]\w*", str(new))
+            or word in TYPE_OF
+            or word in ("lower", "upper", "lowercase", "uppercase")
+        ):
             return None
         out.append(f"{named(old)} to {named(str(new))}")
     if not out:
@@ -93,7 +103,10 @@ should_be = Rule(
     cast_to,
 )
 can_be = Rule(rf"(?:can|could|should|make|let|may|must|shall|have) {{C+:cs}}{COLUMN} (?:be )?{AS_TYPE}{ON}", cast_to)
-wants = Rule(rf"{{C+:cs}}{COLUMN} (?:wants to be|should rather be|would be better as|is better as|belongs as|ought to be|be) {AS_TYPE}{ON}", cast_to)
+wants = Rule(
+    rf"{{C+:cs}}{COLUMN} (?:wants to be|should rather be|would be better as|is better as|belongs as|ought to be|be) {AS_TYPE}{ON}",
+    cast_to,
+)
 plain_as = Rule(rf"{{C+:cs}} as {AS_TYPE}{ON}", cast_to)
 
 
@@ -110,7 +123,12 @@ def value_of(hit: Hit, columns: list[Chunk]) -> str | None:
         known = [t for owner, t in v["V"] or () if owner in [c["C"] for c in columns]]
         return known[0] if known and text else v["J"] if text and v["J"] else None
     word = hit.word("plain")
-    if text and re.fullmatch(r"[a-z]+", word) and word not in ("it", "them", "something", "nothing", "previous", "next", "last"):
+    if (
+        text
+        and re.fullmatch(r"[a-z]+", word)
+        and word
+        not in ("it", "them", "something", "nothing", "previous", "next", "last", "out", "gone", "go", "removed")
+    ):
         draft_of(hit.scene).quality *= 0.85
         return f"'{word}'"
     return None
@@ -137,6 +155,7 @@ FILLS: tuple[Rule, ...] = tuple(
         rf"(?:put|use|set|write|insert|enter|fill in|assume|take) {VALUE} (?:where|wherever|when|whenever|if|in|into|for|as)(?: all| any| every)?(?: {GAP})? {{C+:cs}}(?: values?)?(?: (?:is|are|was|were) {GAP}| is not (?:given|known|set))?{ON}",
         rf"(?:where|wherever|when|whenever|if)? ?(?:{GAP} )?{{C+:cs}}(?: values?)?(?: (?:is|are|was|were))?(?: {GAP})?{ON} ?,? ?(?:then )?(?:put|use|set it to|set them to|write|insert|enter|fill in|assume|take|make it|fill it with|should become|becomes|becomes a|become|means|should be set to|set to|should be filled with|is to be filled with|gets filled with|filled with|gets|get|counts as|count as|replaced with|replaced by|treated as) {VALUE}(?: there| instead)?{ON}",
         rf"{GAP} {{C+:cs}}(?: values?)?{ON} ?(?:is|are|=|- >|:|,|→|to|should be|must be|as) {VALUE}",
+        rf"(?:(?:with|when|where|for) )?(?:without|no|missing|lacking)(?: any)? {{C+:cs}}(?: recorded| known| given| entered| set| there| at all)?(?: (?:on|in|for) {{T}})?(?: [,:?])? ?(?:then |it's |it is |that |is |are |means? |assume |= |- > |becomes |become |use |put |call it |call them |write |get |gets |set to |count as |counts as |to |should be |should become )+{VALUE}(?: there| instead)?",
         rf"{{C+:cs}} {GAP} ?(?:=|- >|:|→|, then|,) {VALUE}",
     )
 )
@@ -146,14 +165,19 @@ def guarded(r: Rule) -> Rule:
     """A rule that needs a word for a missing value or for filling somewhere."""
 
     def build(hit: Hit) -> Chunk | bool | None:
-        if not re.search(r"\b(?:missing|empty|null|nulls|blank|blanks|absent|unknown|fill|impute|gaps?|holes|not given|not known)\b", re.sub(r"<\w+>", "", hit.match[0])):
+        if not re.search(
+            r"\b(?:missing|empty|null|nulls|blank|blanks|absent|unknown|fill|impute|gaps?|holes|not given|not known|no|without|lacking)\b",
+            re.sub(r"<\w+>", "", hit.match[0]),
+        ):
             return None
         return r.build(hit)
 
     return Rule(r.pattern, build)
 
 
-@rule(r"(?:fill|forward fill|carry|complete|replace)(?: in| up)?(?: missing| empty| gaps in| blank| holes in| null)*(?: values)?(?: in| of| for)? {C+:cs}(?: values?| gaps?)?(?: with| from| by| using| forward from| forward with)* (?P<which>previous|last known|last|preceding|next|following|prior)(?: value| one| row| reading| known| known value| entry| measurement)*(?: (?:by|according to|in order of|ordered by) {W:by})?(?: (?:per|for each|within each|of the same|by|for every|within) {C+:per})?")
+@rule(
+    r"(?:fill|forward fill|carry|complete|replace)(?: in| up)?(?: missing| empty| gaps in| blank| holes in| null)*(?: values)?(?: in| of| for)? {C+:cs}(?: values?| gaps?)?(?: with| from| by| using| forward from| forward with)* (?P<which>previous|last known|last|preceding|next|following|prior)(?: value| one| row| reading| known| known value| entry| measurement)*(?: (?:by|according to|in order of|ordered by) {W:by})?(?: (?:per|for each|within each|of the same|by|for every|within) {C+:per})?"
+)
 def fill_previous(hit: Hit) -> bool | None:
     place, draft = place_of(hit.scene), draft_of(hit.scene)
     by = hit["by"]["C"] if hit.has("by") else place.time
@@ -190,19 +214,33 @@ CASES = tuple(
     r
     for words, verb in ((UP, "upper"), (LOW, "lower"), (TITLE, "title"))
     for r in (
-        text_rule(rf"(?:make|put|turn|convert|set|change|write|bring|transform|switch|get|have|store|format|keep|spell|force)(?: all)? {{C+:cs}}{COLUMN}{ON} (?:{IN} )*{words}{ON}", verb),
+        text_rule(
+            rf"(?:make|put|turn|convert|set|change|write|bring|transform|switch|get|have|store|format|keep|spell|force)(?: all)? {{C+:cs}}{COLUMN}{ON} (?:{IN} )*{words}{ON}",
+            verb,
+        ),
         text_rule(rf"{words}(?: all)? {{C+:cs}}{COLUMN}{ON}", verb),
         text_rule(rf"{{C+:cs}}{COLUMN}{ON} (?:{IN} |: )*{words}{ON}", verb),
     )
 )
 TRIMS = (
-    text_rule(rf"(?:trim|strip)(?: off| away)?(?: {SPACE})?(?: from| off| around| in| of| at the ends of| both ends of)? {{C+:cs}}{COLUMN}{ON}", "trim"),
-    text_rule(rf"(?:remove|strip|drop|delete|cut|clean|get rid of|take|take away|take off|clear)(?: away| out| off)? {SPACE}(?: from| around| in| of| off| at the ends of| before and after| away from| out of| at both ends of| on both sides of| at the start and end of| at either end of| from both ends of)+ {{C+:cs}}{COLUMN}{ON}", "trim"),
-    text_rule(rf"{{C+:cs}}{COLUMN}{ON} (?:should be |must be |to be |needs to be |is to be |are to be |: )*(?:trimmed|trim|stripped|without {SPACE}|no {SPACE}(?: around)?|with no {SPACE})", "trim"),
+    text_rule(
+        rf"(?:trim|strip)(?: off| away)?(?: {SPACE})?(?: from| off| around| in| of| at the ends of| both ends of)? {{C+:cs}}{COLUMN}{ON}",
+        "trim",
+    ),
+    text_rule(
+        rf"(?:remove|strip|drop|delete|cut|clean|get rid of|take|take away|take off|clear)(?: away| out| off)? {SPACE}(?: from| around| in| of| off| at the ends of| before and after| away from| out of| at both ends of| on both sides of| at the start and end of| at either end of| from both ends of)+ {{C+:cs}}{COLUMN}{ON}",
+        "trim",
+    ),
+    text_rule(
+        rf"{{C+:cs}}{COLUMN}{ON} (?:should be |must be |to be |needs to be |is to be |are to be |: )*(?:trimmed|trim|stripped|without {SPACE}|no {SPACE}(?: around)?|with no {SPACE})",
+        "trim",
+    ),
 )
 
 
-@rule(rf"(?:(?P<t>trim|strip)(?: {SPACE})?(?: from)? (?:and|then|,|&) (?P<case>{UP}|{LOW})|(?P<case2>{UP}|{LOW}) (?:and|then|,|&) (?:trim|strip)) {{C+:cs}}{COLUMN}{ON}")
+@rule(
+    rf"(?:(?P<t>trim|strip)(?: {SPACE})?(?: from)? (?:and|then|,|&) (?P<case>{UP}|{LOW})|(?P<case2>{UP}|{LOW}) (?:and|then|,|&) (?:trim|strip)) {{C+:cs}}{COLUMN}{ON}"
+)
 def trim_and_case(hit: Hit) -> bool | None:
     place, draft = place_of(hit.scene), draft_of(hit.scene)
     columns = [c["C"] for c in hit.all("cs")]
@@ -215,7 +253,9 @@ def trim_and_case(hit: Hit) -> bool | None:
     return draft.add(hit, f"{second} {names(columns)}")
 
 
-@rule(rf"(?:clip|cap|clamp|limit|cut|keep|restrict|squash|bound|hold|force|bring|press|pull|winsorize)(?: all)? {{M:c}}(?: values| readings)?{ON}(?: off)?(?: (?:between|to|within|into|from|at|in|range|inside|of|stay))+ {{N:a}} (?:and|to|-|through|till|\.\.) {{N:b}}")
+@rule(
+    rf"(?:clip|cap|clamp|limit|cut|keep|restrict|squash|bound|hold|force|bring|press|pull|winsorize)(?: all)? {{M:c}}(?: values| readings)?{ON}(?: off)?(?: (?:between|to|within|into|from|at|in|range|inside|of|stay))+ {{N:a}} (?:and|to|-|through|till|\.\.) {{N:b}}"
+)
 def clip(hit: Hit) -> bool | None:
     low, high = hit["a"]["N"], hit["b"]["N"]
     if float(low) > float(high):

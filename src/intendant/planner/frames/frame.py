@@ -22,7 +22,24 @@ SOFT = frozenset(
     want wanted just then use using going make sure having result results new am has got us given corresponding
     s ' please table's currently current exactly too still than right across out up down back over
     everyone everybody everything anything anyone people lines line list case cases number numbers total""".split()
-) - {"than", "new", "more", "down", "up", "over", "number", "numbers", "total", "make", "sure", "across", "currently", "current", "out", "back"}
+) - {
+    "than",
+    "new",
+    "more",
+    "down",
+    "up",
+    "over",
+    "number",
+    "numbers",
+    "total",
+    "make",
+    "sure",
+    "across",
+    "currently",
+    "current",
+    "out",
+    "back",
+}
 SOFT_MORE = frozenset({"•", "/"})
 
 
@@ -76,7 +93,7 @@ def resource_text(name: str) -> str:
 
 def chunk_said(scene: Scene, *rules: Rule) -> bool:
     """Whether one of the rules applied."""
-    return any([r.apply(scene) for r in rules])
+    return any(r.apply(scene) for r in rules)
 
 
 def unexplained(scene: Scene, *, tables: tuple[str, ...] = (), extra: frozenset[str] = frozenset()) -> tuple[str, ...]:
@@ -88,9 +105,11 @@ def unexplained(scene: Scene, *, tables: tuple[str, ...] = (), extra: frozenset[
                 out.append(t.word)
             continue
         names = [t.chunk["T"], t.chunk["R"]]
-        if any(n in tables for n in names if n) or (t.chunk["O"] and any(n.startswith(t.chunk["O"] + ".") for n in tables)):
+        if any(n in tables for n in names if n) or (
+            t.chunk["O"] and any(n.startswith(t.chunk["O"] + ".") for n in tables)
+        ):
             continue
-        if t.word in extra or t.word in SOFT and t.chunk.kinds in ("J", "I"):
+        if t.word in extra or (t.word in SOFT and t.chunk.kinds in ("J", "I")):
             continue
         out.append(t.word.replace("_", " "))
     if "open" in scene.notes:

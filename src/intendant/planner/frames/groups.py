@@ -1,5 +1,7 @@
 """Rules for groups and their numbers: "revenue per region", "how many orders each month", "which store sells most"."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -94,17 +96,21 @@ def function_after(hit: Hit) -> Chunk | None:
     return aggregate(hit.scene, f, x, alias_of(hit), hit["x"])
 
 
-@rule(rf"(?:number of|how many|count of|count|no of|amount of) (?:different|distinct|unique|separate) {{C:c}}(?: are there| there are| we have| do we have| values| there were| exist)?{ALIAS}")
+@rule(
+    rf"(?:number of|how many|count of|count|no of|amount of) (?:different|distinct|unique|separate) {{C:c}}(?: are there| there are| we have| do we have| values| there were| exist)?{ALIAS}"
+)
 def distinct_count(hit: Hit) -> Chunk:
     return aggregate(hit.scene, "count distinct", column(hit["c"]["C"]), alias_of(hit), hit["c"])
 
 
-@rule(rf"(?:distinct|unique) {{C:c}} count")
+@rule(r"(?:distinct|unique) {C:c} count")
 def distinct_count_after(hit: Hit) -> Chunk:
     return distinct_count.build(hit)  # type: ignore[return-value]
 
 
-@rule(rf"(?:number of|how many|count of|counts of|count|quantity of|numbers of|total number of|how often|row count of) (?:all |every |of )*{ROWS}(?: are there| there are| were there| do we have| we have| have we| there were| we had| did we have| exist| are| it has| they have| came in| in total)*{ALIAS}")
+@rule(
+    rf"(?:number of|how many|count of|counts of|count|quantity of|numbers of|total number of|how often|row count of) (?:all |every |of )*{ROWS}(?: are there| there are| were there| do we have| we have| have we| there were| we had| did we have| exist| are| it has| they have| came in| in total)*{ALIAS}"
+)
 def count_rows(hit: Hit) -> Chunk | None:
     for t in re.findall(r"<[A-Z]*T[A-Z]*(\d+)>", hit.match[0]):
         if hit.chunks[int(t)]["T"] != place_of(hit.scene).name:
@@ -118,17 +124,30 @@ def entity_count(hit: Hit) -> Chunk | None:
     c = hit["c"]
     if not c["C"].endswith("_id") or c["T"] == place_of(hit.scene).name or c["C"] == place_of(hit.scene).key:
         return None
-    return aggregate(hit.scene, "count distinct", column(c["C"]), alias_of(hit), Chunk("C", {}, c.said, c.quality * 0.85))
+    return aggregate(
+        hit.scene, "count distinct", column(c["C"]), alias_of(hit), Chunk("C", {}, c.said, c.quality * 0.85)
+    )
 
 
-@rule(rf"(?:{{T}} )?(?:row count|rowcount|counts|count|headcount|tally|count them|count those|count it|how many|counted|number)(?: are there| there are| do we have| we have| were there| is it| of them)*{ALIAS}")
+@rule(
+    rf"(?:{{T}} )?(?:row count|rowcount|counts|count|headcount|tally|count them|count those|count it|how many|counted|number)(?: are there| there are| do we have| we have| were there| is it| of them)*{ALIAS}"
+)
 def count_alone(hit: Hit) -> Chunk | None:
     return aggregate(hit.scene, "count", None, alias_of(hit))
 
 
 UNITS = r"(?P<u>day|days|week|weeks|month|months|quarter|quarters|year|years|hour|hours|weekday|calendar month|calendar day|calendar week|date|hour of day|day of week)"
 EACH = r"(?:per|by|for each|for every|each|every|grouped by|group by|within each|in each|across|broken down by|split by|for all|of each|of every|in every|from each|at each|on each|with each|to each|under each|according to|aggregated by|summarised by|summarized by|grouped per|on every|over)"
-ADVERBS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "yearly": "year", "annual": "year", "hourly": "hour", "annually": "year"}
+ADVERBS = {
+    "daily": "day",
+    "weekly": "week",
+    "monthly": "month",
+    "quarterly": "quarter",
+    "yearly": "year",
+    "annual": "year",
+    "hourly": "hour",
+    "annually": "year",
+}
 
 
 def bucket(hit: Hit, unit: str, c: str | None) -> Chunk | None:
@@ -171,13 +190,17 @@ def adverb(hit: Hit) -> Chunk | None:
     return bucket(hit, ADVERBS[hit.word("u")], None)
 
 
-@rule(rf"{EACH} (?:different |single |individual |distinct |combination of |pair of |column )*{{C+:cs}}(?: column| combination| separately)?")
+@rule(
+    rf"{EACH} (?:different |single |individual |distinct |combination of |pair of |column )*{{C+:cs}}(?: column| combination| separately)?"
+)
 def per_columns(hit: Hit) -> Chunk | None:
     chunks = hit.all("cs")
     place = place_of(hit.scene)
     if hit.match[0].startswith(("over", "across", "according")) and any(place.is_a(c["C"], "M") for c in chunks):
         return None
-    return Chunk("G", {"G": [named(c["C"]) for c in chunks]}, "_".join(c.said for c in chunks), min(c.quality for c in chunks))
+    return Chunk(
+        "G", {"G": [named(c["C"]) for c in chunks]}, "_".join(c.said for c in chunks), min(c.quality for c in chunks)
+    )
 
 
 @rule(r"{C:a} (?:by|for) {C:b}")
@@ -198,7 +221,7 @@ def joined(hit: Hit) -> Chunk:
     return Chunk("G", {"G": [*hit["a"]["G"], *hit["b"]["G"]]}, hit["a"].said, min(hit["a"].quality, hit["b"].quality))
 
 
-@rule(rf"{{G:a}} (?:, and|,|and) (?P<u>day|week|month|quarter|year|hour|weekday)")
+@rule(r"{G:a} (?:, and|,|and) (?P<u>day|week|month|quarter|year|hour|weekday)")
 def joined_unit(hit: Hit) -> Chunk | None:
     made = bucket(hit, hit.word("u"), None)
     return Chunk("G", {"G": [*hit["a"]["G"], *made["G"]]}, hit["a"].said, made.quality) if made else None
@@ -236,16 +259,25 @@ FEW = r"(?:fewest|least|lowest number of|smallest number of)"
 HAS = r"(?:has|have|had|is|are|was|were|got|gets|made|make|makes|sold|sells|received|receives|shows|show|with|saw|took|placed|booked|sees|wrote|did)"
 
 
-@rule(rf"(?:which|what|who|{{G}}) (?P<c>[^\s<]*<[A-Z]*C[A-Z]*\d+> )?(?:{HAS} )?(?:by far )?(?P<way>{MANY}|{FEW}) {ROWS}")
+@rule(
+    rf"(?:which|what|who|{{G}}) (?P<c>[^\s<]*<[A-Z]*C[A-Z]*\d+> )?(?:{HAS} )?(?:by far )?(?P<way>{MANY}|{FEW}) {ROWS}"
+)
 def winner_count(hit: Hit) -> bool | None:
     """Which carrier has the most flights."""
     own = hit.all("c") if hit.has("c") else []
     if not own:
         return None
-    return winner(hit, named(own[0]["C"]), aggregate(hit.scene, "count", None, ""), bool(re.fullmatch(MANY, hit.word("way").replace("_", " "))))
+    return winner(
+        hit,
+        named(own[0]["C"]),
+        aggregate(hit.scene, "count", None, ""),
+        bool(re.fullmatch(MANY, hit.word("way").replace("_", " "))),
+    )
 
 
-@rule(rf"(?:which|what|who) {{C:c}} {HAS} (?:by far )?(?P<way>highest|largest|biggest|greatest|most|lowest|smallest|least) (?P<f>total|average|mean|median|overall|combined)? ?{{MXE:x}}(?: overall| in total| on average| altogether)?")
+@rule(
+    rf"(?:which|what|who) {{C:c}} {HAS} (?:by far )?(?P<way>highest|largest|biggest|greatest|most|lowest|smallest|least) (?P<f>total|average|mean|median|overall|combined)? ?{{MXE:x}}(?: overall| in total| on average| altogether)?"
+)
 def winner_of(hit: Hit) -> bool | None:
     x = expression_of(hit["x"])
     if x is None or kind_of_expression(hit["x"], place_of(hit.scene)) != "number":
@@ -258,7 +290,9 @@ def winner_of(hit: Hit) -> bool | None:
     if not f:
         return None
     a = aggregate(hit.scene, f, x, "", hit["x"])
-    return winner(hit, named(hit["c"]["C"]), a, hit.word("way") in ("highest", "largest", "biggest", "greatest", "most"))
+    return winner(
+        hit, named(hit["c"]["C"]), a, hit.word("way") in ("highest", "largest", "biggest", "greatest", "most")
+    )
 
 
 def winner(hit: Hit, key: str, a: Chunk, down: bool) -> bool:
@@ -271,7 +305,9 @@ def winner(hit: Hit, key: str, a: Chunk, down: bool) -> bool:
 WINNERS: tuple[Rule, ...] = (winner_count, winner_of)
 
 
-@rule(r"(?:with|having|that have|who have|which have|that had|where|that made|with a total of|who|that|which|appearing|occurring|of|has|have|had)* ?{F:f} {N:n}(?: {T}| rows| records| entries| times)(?! {C})")
+@rule(
+    r"(?:with|having|that have|who have|which have|that had|where|that made|with a total of|who|that|which|appearing|occurring|of|has|have|had)* ?{F:f} {N:n}(?: {T}| rows| records| entries| times)(?! {C})"
+)
 def having_count(hit: Hit) -> bool:
     hit.scene.notes["having"] = f"row_count {hit['f']['F']} {hit['n']['N']}"
     return True
@@ -291,7 +327,7 @@ def group_up(scene: Scene) -> None:
     found: list[tuple[int, Chunk]] = []
     if any(t.chunk is not None and "G" in t.chunk.kinds for t in scene.tokens):
         having_count.apply(scene)
-    used = [o for o in draft.ops if o.stage == GROUP and not o.text.startswith(("group", "aggregate"))]
+    used = [o for o in draft.ops if o.stage == GROUP and not o.text.startswith(("group", "aggregate", "pivot"))]
     for i, t in enumerate(scene.tokens):
         if t.chunk is None:
             continue
@@ -315,7 +351,11 @@ def group_up(scene: Scene) -> None:
             return
         texts, found = [made["A"]], [(0, made)]
     scene.tokens = [t for t in scene.tokens if t.chunk is None or not (t.chunk["G"] or t.chunk["A"])]
-    text = f"group by {', '.join(keys)}: {', '.join(dict.fromkeys(texts))}" if keys else f"aggregate {', '.join(dict.fromkeys(texts))}"
+    text = (
+        f"group by {', '.join(keys)}: {', '.join(dict.fromkeys(texts))}"
+        if keys
+        else f"aggregate {', '.join(dict.fromkeys(texts))}"
+    )
     draft.add(None, text, GROUP, at=at)
     if "having" in scene.notes:
         draft.add(None, f"filter {scene.notes['having']}", HAVING, at=at)
@@ -358,5 +398,3 @@ def settle_order(scene: Scene, draft: Draft, made: list[Chunk]) -> None:
         draft.add(None, f"{side} {top[1]} by {out}", ORDER, at=top[2])
     elif top:
         scene.notes["open"] = "order"
-
-

@@ -1,5 +1,7 @@
 """Rules for two tables: join, rows with and without a match, and the rows of both."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 from intendant.catalog import Catalog
@@ -11,9 +13,7 @@ from intendant.planner.ids import match_of
 
 __all__ = ["JOINS"]
 
-CUE = (
-    r"(?P<side>left |inner |right |full )?(?:join|joined|joining|combine|combined|merge|merged|enrich|enriched|link|linked|connect|extend|extended|match|matched|attach|bring in|look up|lookup|put|get|add|pair|together|along|show|list|load|take|with)"
-)
+CUE = r"(?P<side>left |inner |right |full )?(?:join|joined|joining|combine|combined|merge|merged|enrich|enriched|link|linked|connect|extend|extended|match|matched|attach|bring in|look up|lookup|put|get|add|pair|together|along|show|list|load|take|with)"
 ON = r"(?: (?:on|by|via|using|over|through|matched on|keyed on|matching|matching on|based on|along|matched by|by matching|on column|where|key|joined on|joining on|by their|on their)(?: same| shared| common| column)? {C+:on}(?: (?:=|equals|to|with|and) {C:right})?)"
 EXTRA = r"(?: (?:table|data|details|information|columns|info|record|records|row|rows))?"
 
@@ -48,7 +48,9 @@ def joined(hit: Hit, side: str) -> bool | None:
 
 
 def plain(hit: Hit) -> bool | None:
-    return joined(hit, {"left": "left ", "right": "right ", "full": "full "}.get(hit.word("side"), "") if hit.has("side") else "")
+    return joined(
+        hit, {"left": "left ", "right": "right ", "full": "full "}.get(hit.word("side"), "") if hit.has("side") else ""
+    )
 
 
 def kept(hit: Hit) -> bool | None:
@@ -90,9 +92,15 @@ UNITE = r"(?:stack|union|append|combine|merge|unite|unify|add|concatenate|put|br
 ONE = r"(?: (?:together|in one|into one|on top of each other|below each other|one below other|as one|table|into single|in single|one|single|up|rows of|under each other))*"
 UNIONS: tuple[Rule, ...] = (
     Rule(rf"(?:{UNITE} )?(?:rows of |all rows of )?{{T:a}} (?:and|with|plus|,|&) {{T:b}}{ONE}{ONCE}?", united),
-    Rule(rf"{UNITE}(?: rows of)? {{T:a}} (?:to|onto|under|underneath|below|on top of|with|at end of|after|beneath|to end of) {{T:b}}{ONE}{ONCE}?", united),
+    Rule(
+        rf"{UNITE}(?: rows of)? {{T:a}} (?:to|onto|under|underneath|below|on top of|with|at end of|after|beneath|to end of) {{T:b}}{ONE}{ONCE}?",
+        united,
+    ),
     Rule(rf"(?:union|stacked (?:with|on)|unioned with|appended with|combined with|plus) {{T:b}}{ONE}{ONCE}?", united),
-    Rule(rf"add (?:rows of |all rows of )?{{T:b}} (?:to|under|below|underneath)(?: it| them| that| those)?{ONCE}?", united),
+    Rule(
+        rf"add (?:rows of |all rows of )?{{T:b}} (?:to|under|below|underneath)(?: it| them| that| those)?{ONCE}?",
+        united,
+    ),
 )
 ANTI = r"(?:without|with no|that have no|who have no|having no|that never had|lacking|not in|that are not in|which are not in|who are not in|missing from|missing in|that don't appear in|that do not appear in|with no matching|without matching|who never had|absent from|that aren't in|not found in|not present in|that have never had|not appearing in)"
 SEMI = r"(?:that have|who have|that appear in|which appear in|with at least one|that are in|which are in|who are in|found in|having at least one|that also appear in|also in|that exist in|present in|with matching|who appear in|that are also in|that occur in)"
@@ -102,7 +110,13 @@ JOINS: tuple[Rule, ...] = (
     Rule(rf"{SEMI}(?: any| single| matching)? {{T:b}}{EXTRA}{ON}?", matched),
     Rule(rf"(?:left join|left joined with|left joined to|left - join) {{T:b}}{EXTRA}{ON}?", kept),
     Rule(rf"{CUE}(?: {{T}}| it| them| that)?(?: up| together)?(?: {WITH})? {{T:b}}{EXTRA}{ON}?{STAY}", kept),
-    Rule(rf"{CUE}(?: {{T}}| it| them| that| this)?(?: up| together)?(?: {WITH})? (?:its |their |matching |corresponding |respective |related )*{{T:b}}{EXTRA}{ON}?", plain),
-    Rule(rf"(?:and|plus|,|to|\+) (?:its |their |matching |corresponding |respective )*{{T:b}}{EXTRA}(?: joined)?{ON}", plain),
+    Rule(
+        rf"{CUE}(?: {{T}}| it| them| that| this)?(?: up| together)?(?: {WITH})? (?:its |their |matching |corresponding |respective |related )*{{T:b}}{EXTRA}{ON}?",
+        plain,
+    ),
+    Rule(
+        rf"(?:and|plus|,|to|\+) (?:its |their |matching |corresponding |respective )*{{T:b}}{EXTRA}(?: joined)?{ON}",
+        plain,
+    ),
     Rule(rf"(?:from|of|in|and|plus) {{T:b}}{EXTRA}{ON}?", plain),
 )

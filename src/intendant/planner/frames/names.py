@@ -46,7 +46,9 @@ def kind_of(column: Column) -> str:
 class Names:
     """Words to columns and values of one place, called `noun` in the singular."""
 
-    def __init__(self, columns: Sequence[Column], noun: Parts, values: Mapping[str, Sequence[tuple[Parts, str]]]) -> None:
+    def __init__(
+        self, columns: Sequence[Column], noun: Parts, values: Mapping[str, Sequence[tuple[Parts, str]]]
+    ) -> None:
         self.columns = {c.name: c for c in columns}
         self.table: dict[Parts, dict[str, float]] = defaultdict(dict)
         for c in columns:

@@ -27,8 +27,14 @@ __all__ = ["Reading", "read"]
 MOST_CHARS = 600
 MOST_CLAUSES = 8
 CHATTER = re.compile(
-    r"\b(?:not|don't|doesn't|never|no|wait|sorry|instead|ignore|except|unless|but|or|cancel|stop|rather|oops|forget|drop|delete|remove|if|only|also|too)\b", re.I
+    r"\b(?:not|don't|doesn't|never|no|wait|sorry|instead|ignore|except|unless|but|or|cancel|stop|rather|oops|forget|drop|delete|remove|if|only|also|too)\b",
+    re.I,
 )
+
+FORBIDDEN = re.compile(
+    rf"\b(?:don't|do not|never|must not|mustn't|shouldn't|should not)\s+(?:{'|'.join(sorted(VERBS - {'load', 'add'}))})\b"
+)
+"""A clause that forbids what it names: "don't drop the archive"."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def read(text: str, index: Index, *, focus: Sequence[str] = ()) -> list[Reading]
     """
     text = re.sub(r"[ \t]+", " ", text.replace("’", "'").replace("‘", "'")).strip()
     text = undressed(re.sub(r"(?i)\be-mail", "email", text))
-    if not text or len(text) > MOST_CHARS or not index.catalog.tables and not index.catalog.resources:
+    if not text or len(text) > MOST_CHARS or (not index.catalog.tables and not index.catalog.resources):
         return []
     try:
         return readings(Source(text), index, tuple(f for f in focus if f in index.catalog.tables))
@@ -104,12 +110,20 @@ class Search:
         a, b = self.spans[i][0], self.spans[i + n - 1][1]
         self.budget -= 1
         found = clause(self.source, a, b, self.directory, state)
+        if found is not None and not found.steps and not found.operators and goes_on(state, found):
+            found = replace(found, unexplained=tuple(w for w in found.unexplained if w != "nothing to do"))
         if found is not None and found.frame == "ingest" and any(found.steps and same(found, p) for p in state.pieces):
             found = replace(found, unexplained=(*found.unexplained, "again"))
         if found is not None and len(found.unexplained) <= 3:
             return [advance(state, found)]
         chatter = talk(self.source, a, b, self.directory, state) if n == 1 and self.spans[i][2] else None
         return [chatter] if chatter is not None else []
+
+
+def goes_on(state: State, piece: Piece) -> bool:
+    """Whether a clause only says where the operators before it put their rows."""
+    before = [p for p in state.pieces if p.frame != "talk"]
+    return bool(before) and not before[-1].steps and joinable(before[-1], piece)
 
 
 def same(a: Piece, b: Piece) -> bool:
@@ -131,13 +145,41 @@ def talk(source: Source, a: int, b: int, directory: Directory, state: State) -> 
     said = source.text[a:b]
     about = state.results[0] if state.results else ""
     place = directory.place(state.catalog, about) if about in state.catalog.tables else None
-    if state.pieces and place is not None and any(t.chunk is not None and t.chunk["C"] for t in scan(source, a, b, directory, state.catalog, place)):
+    if (
+        state.pieces
+        and place is not None
+        and any(t.chunk is not None and t.chunk["C"] for t in scan(source, a, b, directory, state.catalog, place))
+    ):
         return None
     tokens = scan(source, a, b, directory, state.catalog, None)
     chunks = [t.chunk for t in tokens if t.chunk is not None and t.chunk.kinds not in ("J",)]
     tables = list(dict.fromkeys(c["T"] for c in chunks if c["T"]))
     words = [t for t in tokens if t.chunk is None and t.word.isalpha()]
-    if any(t.word in VERBS or t.word in ("ask", "inform", "notify", "alert", "into", "newest", "highest", "lowest", "first", "sorted", "per", "by", "each", "table", "name", "call", "called", "named") for t in tokens):
+    if any(
+        t.word in VERBS
+        or t.word
+        in (
+            "ask",
+            "inform",
+            "notify",
+            "alert",
+            "into",
+            "newest",
+            "highest",
+            "lowest",
+            "first",
+            "sorted",
+            "per",
+            "by",
+            "each",
+            "table",
+            "name",
+            "call",
+            "called",
+            "named",
+        )
+        for t in tokens
+    ):
         return None
     if len(tables) == 1 and len(chunks) <= 1 and len(words) <= 5 and not CHATTER.search(said):
         return replace(state, results=(tables[0], *(r for r in state.results if r != tables[0])))
@@ -164,7 +206,13 @@ def clause(source: Source, a: int, b: int, directory: Directory, state: State) -
             setting = Setting(source, a, b, directory, state.catalog, place, state.results)
             piece = frame.read(scene, setting)
             if piece is not None and valid(piece, state.catalog):
-                found.append(replace(piece, bonus=frame.bonus + piece.bonus - 0.03 * rank * bool(said_names(bare)), frame=frame.name))
+                found.append(
+                    replace(
+                        piece, bonus=frame.bonus + piece.bonus - 0.03 * rank * bool(said_names(bare)), frame=frame.name
+                    )
+                )
+    if FORBIDDEN.search(text):
+        found = [p if p.frame == "limit" else replace(p, unexplained=(*p.unexplained, "don't")) for p in found]
     found.sort(key=cost)
     if not found:
         return None
@@ -207,7 +255,13 @@ def places(
     if frame.about == "R":
         return resources(tokens, directory, state)
     if frame.about == "":
-        return [Place("", (), directory.place(state.catalog, next(iter(state.catalog.tables or state.catalog.resources))).names)]
+        return [
+            Place(
+                "",
+                (),
+                directory.place(state.catalog, next(iter(state.catalog.tables or state.catalog.resources))).names,
+            )
+        ]
     said: list[str] = []
     late: list[str] = []
     for before, t in pairwise([Token("", -1), *tokens]):
@@ -318,6 +372,8 @@ def joinable(held: Piece, p: Piece) -> bool:
         return True
     if not held.edits and grouped and not p.target and p.operators[0].startswith("aggregate"):
         return held.operators[-1].startswith("group by")
+    if p.target and all(o.startswith("filter ") for o in held.operators):
+        return True
     if grouped or (not p.edits and not p.target and held.edits):
         return False
     return held.edits == p.edits or bool(p.target)
@@ -325,8 +381,11 @@ def joinable(held: Piece, p: Piece) -> bool:
 
 def plain_question(held: Piece, p: Piece) -> bool:
     """A question that only narrows rows, and one that goes on with it."""
-    return not held.edits and not p.edits and not p.target and all(
-        o.startswith(("filter", "join")) for o in held.operators
+    return (
+        not held.edits
+        and not p.edits
+        and not p.target
+        and all(o.startswith(("filter", "join")) for o in held.operators)
     )
 
 

@@ -1,5 +1,7 @@
 """Rules for rows: drop duplicates, remove and keep by condition, sort, top and bottom, first, sample."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -24,7 +26,16 @@ KEEPING = (
     r"(?: only| just)?(?: one with)? (?P<which>newest|latest|most recent|oldest|first|earliest|last|freshest|most recently {W:by0})(?: one| row| record| entry| version| of them| ones| rows| records| {T})*(?: stays| wins| remains| win)?"
     r"(?: (?:by|according to|based on|going by|in terms of|as of|going after|judging by|by column) {W:by})?)"
 )
-NEWEST = {"newest": "newest", "latest": "newest", "most recent": "newest", "last": "newest", "freshest": "newest", "oldest": "oldest", "first": "oldest", "earliest": "oldest"}
+NEWEST = {
+    "newest": "newest",
+    "latest": "newest",
+    "most recent": "newest",
+    "last": "newest",
+    "freshest": "newest",
+    "oldest": "oldest",
+    "first": "oldest",
+    "earliest": "oldest",
+}
 
 
 def dedupe(hit: Hit) -> bool | None:
@@ -52,11 +63,24 @@ ON = r"(?: (?:in|from|of|out of|on|within|among) (?:{T}|table|it|there))?"
 BY = r"(?: (?:by|on|based on|with same|having same|per|over|with identical|according to|judging by|by column|for same|sharing same|for|of|with respect to|looking at|in terms of|in|with equal|that share|that have same|which share same|using|as to|keyed on|with repeated|where) (?:column |columns |combination of |pair of |same |key )?{C+:cs}(?: column| columns| combination| alone| pairs?| is same| are same| are equal| match| repeats| is identical| are identical)?)"
 DUPLICATES: tuple[Rule, ...] = (
     Rule(rf"(?:{REMOVE}|dedupe|fix|clean up|eliminate|collapse|merge) {DUPS}{NOUN}{ON}{BY}?{ON}{KEEPING}?{ON}", dedupe),
-    Rule(rf"(?:dedupe|deduplicate|de - duplicate|dedup|unduplicate)(?: it| them| rows)?(?: {{T}})?{BY}?{ON}{KEEPING}?", dedupe),
-    Rule(rf"(?:keep|leave|retain)(?: only)? (?:one|single|1)(?: row| record| entry| {{T}}| line| of each)?(?: only)? (?:per|for each|for every|by|of each|each|with each) {{C+:cs}}{ON}{KEEPING}?", dedupe),
-    Rule(rf"(?:one|single|1) (?:row|record|entry|line) (?:per|for each|for every|of each) {{C+:cs}}{ON}{KEEPING}", dedupe),
-    Rule(rf"(?:keep|keeping|retain|leave|only)(?: only)? (?P<which>newest|latest|most recent|oldest|earliest|freshest)(?: one| row| record| entry| {{T}}| version)? (?:per|for each|for every|of each|by|of every) {{C+:cs}}{ON}(?: (?:by|according to|based on|going by|judging by) {{W:by}})?", dedupe),
-    Rule(rf"{{C+:cs}} (?:may|should|must|shall|can) (?:appear|occur|be there|exist|be) only once{ON}{KEEPING}?", dedupe),
+    Rule(
+        rf"(?:dedupe|deduplicate|de - duplicate|dedup|unduplicate)(?: it| them| rows)?(?: {{T}})?{BY}?{ON}{KEEPING}?",
+        dedupe,
+    ),
+    Rule(
+        rf"(?:keep|leave|retain)(?: only)? (?:one|single|1)(?: row| record| entry| {{T}}| line| of each)?(?: only)? (?:per|for each|for every|by|of each|each|with each) {{C+:cs}}{ON}{KEEPING}?",
+        dedupe,
+    ),
+    Rule(
+        rf"(?:one|single|1) (?:row|record|entry|line) (?:per|for each|for every|of each) {{C+:cs}}{ON}{KEEPING}", dedupe
+    ),
+    Rule(
+        rf"(?:keep|keeping|retain|leave|only)(?: only)? (?P<which>newest|latest|most recent|oldest|earliest|freshest)(?: one| row| record| entry| {{T}}| version)? (?:per|for each|for every|of each|by|of every) {{C+:cs}}{ON}(?: (?:by|according to|based on|going by|judging by) {{W:by}})?",
+        dedupe,
+    ),
+    Rule(
+        rf"{{C+:cs}} (?:may|should|must|shall|can) (?:appear|occur|be there|exist|be) only once{ON}{KEEPING}?", dedupe
+    ),
     Rule(rf"make(?: {{T}})? unique (?:by|on|per) {{C+:cs}}{ON}{KEEPING}?", dedupe),
 )
 
@@ -75,20 +99,33 @@ def remove(hit: Hit) -> bool:
     return removal(hit, hit["k"])
 
 
-@rule(rf"(?:{SOFT} )*{{K:k}}(?: ones| rows| records| entries| {{T}})?(?: in {{T}})? ?,? (?:should |must |can |shall |are |is |to |have to |need to |may |all |ought to )*(?:be )?{GONE}")
+@rule(
+    rf"(?:{SOFT} )*{{K:k}}(?: ones| rows| records| entries| {{T}})?(?: in {{T}})? ?,? (?:should |must |can |shall |are |is |to |have to |need to |may |all |ought to )*(?:be )?{GONE}"
+)
 def removed(hit: Hit) -> bool:
     return removal(hit, hit["k"])
 
 
-@rule(rf"(?:throw|take|kick|leave|cut|sort|filter|cast|get|keep) (?:{SOFT} )*{{K:k}}(?: {SOFT})*? out(?: (?:of|from) (?:{{T}}|it|there))?")
+@rule(
+    rf"(?:throw|take|kick|leave|cut|sort|filter|cast|get|keep) (?:{SOFT} )*{{K:k}}(?: {SOFT})*? out(?: (?:of|from) (?:{{T}}|it|there))?"
+)
 def thrown_out(hit: Hit) -> bool:
     return removal(hit, hit["k"])
 
 
-@rule(rf"{REMOVE} (?:all |any |every |rows |records |{{T}} |those |everything |anything )*(?:with|that have|having|containing|that contain|where|with any)(?: there are| there is)? (?:any )?(?:missing values|nulls|empty values|gaps|missing data|empty cells|blanks|missing fields)(?: anywhere| in any column)?")
+@rule(
+    rf"{REMOVE} (?:all |any |every |rows |records |{{T}} |those |everything |anything )*(?:with|that have|having|containing|that contain|where|with any)(?: there are| there is)? (?:any )?(?:missing values|nulls|empty values|gaps|missing data|empty cells|blanks|missing fields)(?: anywhere| in any column)?"
+)
 def remove_gaps(hit: Hit) -> bool:
     draft_of(hit.scene).edits = True
     return draft_of(hit.scene).add(hit, "drop missing")
+
+
+@rule(
+    rf"(?:{SOFT} )*{{K:k}}(?: ones| rows| records| {{T}})?(?: (?:in|of) {{T}})?(?: [,.:;-]| so| please| and| should| is| are| noise| wrong| useless| worthless| can't be right)* {REMOVE}(?: out| away)? (?:them|those|these|those rows|it|such rows|these rows|all of them|them all)(?: all)?(?: (?:from|out of) {{T}})?"
+)
+def removed_after(hit: Hit) -> bool:
+    return removal(hit, hit["k"])
 
 
 @rule(rf"{KEEP} (?:{SOFT} )*{{K:k}}")
@@ -108,7 +145,7 @@ def left(hit: Hit) -> bool:
     return draft.add(hit, f"filter {show(hit['k']['K'])}", uses=show(hit["k"]["K"]))
 
 
-ROWS: tuple[Rule, ...] = (remove_gaps, thrown_out, remove, removed, keep, left)
+ROWS: tuple[Rule, ...] = (remove_gaps, thrown_out, removed_after, remove, removed, keep, left)
 
 DOWN = (
     r"(?:descending|desc|descendingly|in descending order|decreasing|from high to low|high to low|from highest to lowest|highest to lowest"
@@ -139,10 +176,12 @@ def direction(hit: Hit, group: str) -> str:
 
 def sort_keys(hit: Hit, chunks: list[Chunk], way: str) -> str:
     keys = [c["out"] or named(c["C"]) for c in chunks]
-    return ", ".join(k + (way if i == 0 or way == "" else way) for i, k in enumerate(dict.fromkeys(keys)))
+    return ", ".join(k + way for k in dict.fromkeys(keys))
 
 
-@rule(rf"(?:,? )?(?:sort|sorted|order|ordered|arrange|arranged|put|list|listed|rank|ranked|sorting|ordering|reorder|lay out|lined up|shown|show)(?: it| them| {{T}}| rows| results?| everything| all| this| that| in| order| list| table)*(?: by| according to| on| after) (?:column )?{{CA+:cs}}(?P<way>(?: ,| and| in order)? {DIRECTION})?")
+@rule(
+    rf"(?:,? )?(?:sort|sorted|order|ordered|arrange|arranged|put|list|listed|rank|ranked|sorting|ordering|reorder|lay out|lined up|shown|show)(?: it| them| {{T}}| rows| results?| everything| all| this| that| in| order| list| table)*(?: by| according to| on| after) (?:column )?{{CA+:cs}}(?P<way>(?: ,| and| in order)? {DIRECTION})?"
+)
 def sort(hit: Hit) -> bool | None:
     chunks = hit.all("cs")
     if any(c["out"] is None and c["C"] is None for c in chunks):
@@ -156,7 +195,9 @@ def sort(hit: Hit) -> bool | None:
     return draft.add(hit, f"sort by {keys}", ORDER)
 
 
-@rule(rf"(?:,? )?(?P<way>(?:sorted |sort |ordered |order |put |from |in )?(?:with )?(?P<d>highest|largest|biggest|most|newest|latest|most recent|heaviest|longest|greatest|lowest|smallest|fewest|oldest|earliest|cheapest|shortest)) {{CA:c}} (?:first|on top|at top|up front|at beginning|at start)")
+@rule(
+    r"(?:,? )?(?P<way>(?:sorted |sort |ordered |order |put |from |in )?(?:with )?(?P<d>highest|largest|biggest|most|newest|latest|most recent|heaviest|longest|greatest|lowest|smallest|fewest|oldest|earliest|cheapest|shortest)) {CA:c} (?:first|on top|at top|up front|at beginning|at start)"
+)
 def extreme_first(hit: Hit) -> bool | None:
     c = hit["c"]
     key = c["out"] or (named(c["C"]) if c["C"] else "")
@@ -168,13 +209,19 @@ def extreme_first(hit: Hit) -> bool | None:
     return draft_of(hit.scene).add(hit, f"sort by {key}{' descending' if down else ''}", ORDER)
 
 
-@rule(rf"(?:,? )?(?:(?:sort|sorted|order|ordered|arrange|arranged|put|list|listed|show|shown) )?(?:it |them |{{T}} |rows |results? |that |with )*(?P<way>{DIRECTION})")
+@rule(
+    rf"(?:,? )?(?:(?:sort|sorted|order|ordered|arrange|arranged|put|list|listed|show|shown) )?(?:it |them |{{T}} |rows |results? |that |with )*(?P<way>{DIRECTION})"
+)
 def sort_alone(hit: Hit) -> bool | None:
     """highest first, after just one number; newest first, by the time column."""
     text = hit.word("way")
     draft, place = draft_of(hit.scene), place_of(hit.scene)
     way = direction(hit, "way")
-    if re.search(r"new|late|recent|old|earl|chrono|fresh", text) and place.time and not hit.scene.notes.get("aggregates"):
+    if (
+        re.search(r"new|late|recent|old|earl|chrono|fresh", text)
+        and place.time
+        and not hit.scene.notes.get("aggregates")
+    ):
         return draft.add(hit, f"sort by {named(place.time)}{way}", ORDER)
     hit.scene.notes["direction"] = (way, hit.at)
     return True
@@ -204,12 +251,28 @@ def per_of(hit: Hit) -> str:
     return f" per {names([c['C'] for c in hit.all('per')])}" if hit.has("per") else ""
 
 
-@rule(rf"(?P<way>top|best|highest|bottom|lowest|{MOST}|{LEAST}) {{N:n}}(?: {{T}}| rows| records| entries| ones)?{PER} (?:by|in|on|according to|in terms of|with highest|ranked by|measured by|going by|for) {{CA:c}}{PER.replace('per}', 'perb}')}")
+@rule(
+    rf"(?P<way>top|best|highest|bottom|lowest|{MOST}|{LEAST}) {{N:n}}(?: {{T}}| rows| records| entries| ones)?{PER} (?:by|in|on|according to|in terms of|with highest|ranked by|measured by|going by|for) {{CA:c}}{PER.replace('per}', 'perb}')}"
+)
 def top_n_by(hit: Hit) -> bool | None:
     key = key_of_chunk(hit["c"], hit)
     per = hit.all("per") or hit.all("perb") if hit.has("per") or hit.has("perb") else []
     text = f" per {names([c['C'] for c in per])}" if per else ""
-    down = hit.word("way") not in ("bottom", "lowest", "worst", "smallest", "fewest", "least", "lightest", "shortest", "cheapest", "minimum", "coldest", "slowest", "youngest")
+    down = hit.word("way") not in (
+        "bottom",
+        "lowest",
+        "worst",
+        "smallest",
+        "fewest",
+        "least",
+        "lightest",
+        "shortest",
+        "cheapest",
+        "minimum",
+        "coldest",
+        "slowest",
+        "youngest",
+    )
     return top_by(hit, key, down, text) if key else None
 
 
@@ -223,7 +286,9 @@ def highest_n(hit: Hit) -> bool:
     return top_by(hit, named(hit["c"]["C"]), not re.fullmatch(LEAST, hit.word("way").replace("_", " ")))
 
 
-@rule(rf"(?:{{N:n}} (?P<way>newest|latest|most recent|last|freshest|oldest|earliest)|(?P<wayb>newest|latest|most recent|last|freshest|oldest|earliest) {{N:nb}})(?: {{T}}| rows| records| entries| ones)*(?: (?:by|according to|going by|based on|judging by) {{W:c}})?")
+@rule(
+    r"(?:{N:n} (?P<way>newest|latest|most recent|last|freshest|oldest|earliest)|(?P<wayb>newest|latest|most recent|last|freshest|oldest|earliest) {N:nb})(?: {T}| rows| records| entries| ones)*(?: (?:by|according to|going by|based on|judging by) {W:c})?"
+)
 def n_newest(hit: Hit) -> bool | None:
     place = place_of(hit.scene)
     by = hit["c"]["C"] if hit.has("c") else place.time
@@ -235,7 +300,9 @@ def n_newest(hit: Hit) -> bool | None:
     )
 
 
-@rule(r"(?:random )?(?:sample|random) (?:of )?{N:n}(?P<pct>)(?: (?:of|from))?(?: random)?(?: {T}| rows| records| entries)*")
+@rule(
+    r"(?:random )?(?:sample|random) (?:of )?{N:n}(?P<pct>)(?: (?:of|from))?(?: random)?(?: {T}| rows| records| entries)*"
+)
 def sample(hit: Hit) -> bool | None:
     n = hit["n"]
     return draft_of(hit.scene).add(hit, f"sample {n['N']} {'percent' if n['pct'] else 'rows'}", ORDER)
@@ -246,7 +313,9 @@ def random_rows(hit: Hit) -> bool:
     return draft_of(hit.scene).add(hit, f"sample {int(hit['n']['N'])} rows", ORDER)
 
 
-@rule(rf"(?:,? )?(?:only |keep |and |then |take |limit to |limited to |give |show )*(?P<way>top|best|bottom|worst|first)? ?{{N:n}}(?P<wayb> best| top| highest| biggest| largest| worst| lowest)?")
+@rule(
+    r"(?:,? )?(?:only |keep |and |then |take |limit to |limited to |give |show )*(?P<way>top|best|bottom|worst|first)? ?{N:n}(?P<wayb> best| top| highest| biggest| largest| worst| lowest)?"
+)
 def top_alone(hit: Hit) -> bool | None:
     """top 20, after just one number; settled when the aggregates are known."""
     way = hit.word("way") or hit.word("wayb")
@@ -256,7 +325,9 @@ def top_alone(hit: Hit) -> bool | None:
     return True
 
 
-@rule(r"first {N:n}(?: {T}| rows| records| entries| lines)?|(?:show|list|give|see|display|any|view|return|get|limit to|print|preview)(?: out| me)?(?: of)?(?: just| only)? {N:m}(?: (?:rows|records|entries|lines|sample rows))?(?: (?:of|from|in))? {T}|{N:o} (?:rows|records|entries|lines)(?: of| from) {T}")
+@rule(
+    r"first {N:n}(?: {T}| rows| records| entries| lines)?|(?:show|list|give|see|display|any|view|return|get|limit to|print|preview)(?: out| me)?(?: of)?(?: just| only)? {N:m}(?: (?:rows|records|entries|lines|sample rows))?(?: (?:of|from|in))? {T}|{N:o} (?:rows|records|entries|lines)(?: of| from) {T}"
+)
 def first_n(hit: Hit) -> bool | None:
     n = next(hit[g] for g in ("n", "m", "o") if hit.has(g))
     if n["pct"] or "." in str(n["N"]) or n["D"]:

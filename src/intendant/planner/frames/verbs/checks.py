@@ -1,11 +1,12 @@
 """check: rules about columns, and what happens to rows that break them."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
 
-from intendant.planner.frames.amounts import COMPARISONS, FORMULAS, expression_of, place_of
-from intendant.planner.frames.amounts import in_unit_of
+from intendant.planner.frames.amounts import COMPARISONS, FORMULAS, expression_of, in_unit_of, place_of
 from intendant.planner.frames.conditions import CONDITIONS, JOINED, right_side
 from intendant.planner.frames.draft import named, names
 from intendant.planner.frames.frame import Frame, Piece, Setting, table_text, unexplained
@@ -45,9 +46,10 @@ FAILURES = {
     "warn": rf"{ELSE}(?:warn(?: me| us| only| about it| about others)*|warning(?: is enough| will do| only)?|let me know|let us know|tell me|notify me|inform me(?: of others)?|flag it|raise warning|only warning|alert me|give (?:me )?warning|only note it|log it)(?: otherwise| if not)?",
 }
 IF = r"(?: (?:about|of) (?:it|others|exceptions|outliers|violations|them|those|that|anything else|offenders))?(?: ,)?(?: (?:if|when|in case|whenever|where|on) (?:it|they|that|this|there|any|not|anything|that's|it's|violation|failure|so)?(?: (?:isn't|is not|aren't|are not|doesn't|don't|fails?|not|so|is violated|violated|are|is|happens|differs|otherwise|case|any|be|true))*)?"
-FAILS = tuple(
-    Rule(rf"(?:,? ?){pattern}{IF}", (lambda kind: lambda hit: fails(hit, kind))(kind)) for kind, pattern in FAILURES.items()
-)
+
+
+def failing(kind: str, pattern: str) -> Rule:
+    return Rule(rf"(?:,? ?){pattern}{IF}", lambda hit: fails(hit, kind))
 
 
 def fails(hit: Hit, kind: str) -> bool | None:
@@ -60,6 +62,9 @@ def fails(hit: Hit, kind: str) -> bool | None:
     return True
 
 
+FAILS = tuple(failing(kind, pattern) for kind, pattern in FAILURES.items())
+
+
 MUST = r"(?: (?:is|are|was|must|should|shall|may|can|has to|have to|needs to|need to|ought to|to|be|being|always|all|have|stay|lie|stays|lies|remain|remains|of|never be|cannot be|can't be|must never be|should never be|cannot|in|only|value|values|column|every|each|time|both|too|ought|go|goes|range|ranges|runs|run|has))*"
 NEVER = r"(?: (?:never|not|must not|may not|can't|cannot|should not|shouldn't|mustn't|shall not|should never|must never|is never|are never|can never|isn't|aren't|must not be|may never|is not|are not))"
 
@@ -69,12 +74,16 @@ def not_null(hit: Hit) -> bool:
     return nulls(hit)
 
 
-@rule(rf"{{C+:cs}}{MUST} (?:given|present|filled(?: in)?|set|there|not null|not empty|not missing|not blank|known|mandatory|required|non - null|complete|filled out|exists?|a value|value|recorded|compulsory|obligatory)")
+@rule(
+    rf"{{C+:cs}}{MUST} (?:given|present|filled(?: in)?|set|there|not null|not empty|not missing|not blank|known|mandatory|required|non - null|complete|filled out|exists?|a value|value|recorded|compulsory|obligatory)"
+)
 def present(hit: Hit) -> bool:
     return nulls(hit)
 
 
-@rule(r"(?:no|never|not|without|isn't|any) (?:row |{T} |rows |with )*(?:null|missing|empty|blank|unknown|absent)(?: values?| in)* {C+:cs}")
+@rule(
+    r"(?:no|never|not|without|isn't|any) (?:row |{T} |rows |with )*(?:null|missing|empty|blank|unknown|absent)(?: values?| in)* {C+:cs}"
+)
 def no_missing(hit: Hit) -> bool:
     return nulls(hit)
 
@@ -84,12 +93,16 @@ def nothing_missing(hit: Hit) -> bool:
     return nulls(hit)
 
 
-@rule(r"(?:not null|non - null|no nulls in|no missing values in|no gaps in|no blanks in|no missing|no empty|not empty|no empty values in|presence of) {C+:cs}")
+@rule(
+    r"(?:not null|non - null|no nulls in|no missing values in|no gaps in|no blanks in|no missing|no empty|not empty|no empty values in|presence of) {C+:cs}"
+)
 def none_null(hit: Hit) -> bool:
     return nulls(hit)
 
 
-@rule(r"(?:every|each|all|any) {T} (?:has|have|must have|needs|need|should have|carries|must carry|must come with|comes with|with|come with) (?:to have )?{C+:cs}")
+@rule(
+    r"(?:every|each|all|any) {T} (?:has|have|must have|needs|need|should have|carries|must carry|must come with|comes with|with|come with) (?:to have )?{C+:cs}"
+)
 def every_has(hit: Hit) -> bool:
     return nulls(hit)
 
@@ -109,19 +122,25 @@ def nulls(hit: Hit) -> bool:
 UNIQUE = r"(?:unique|distinct|only once|just once|exactly once|once|one of kind|appear only once|appears only once|not repeated|unambiguous|different)"
 
 
-@rule(rf"(?:combination of |pair of |pair )?{{C+:cs}}(?: combination| pair| pairs| together)?{MUST} {UNIQUE}(?: per row| for every {{T}}| for each {{T}}| everywhere| together| in combination| as pair)?")
+@rule(
+    rf"(?:combination of |pair of |pair )?{{C+:cs}}(?: combination| pair| pairs| together)?{MUST} {UNIQUE}(?: per row| for every {{T}}| for each {{T}}| everywhere| together| in combination| as pair)?"
+)
 def unique(hit: Hit) -> bool:
     return uniques(hit)
 
 
-@rule(r"{C+:cs} (?:must |should |may |can |shall |is |are |has to |ought to )*(?:not|never|can't|cannot|mustn't|shouldn't)(?: be| appear| occur| repeat| have| contain| come up| show up)* ?(?:duplicated?|twice|duplicates|repeated?|more than once|doubled|repeats?|double)?")
+@rule(
+    r"{C+:cs} (?:must |should |may |can |shall |is |are |has to |ought to )*(?:not|never|can't|cannot|mustn't|shouldn't)(?: be| appear| occur| repeat| have| contain| come up| show up)* ?(?:duplicated?|twice|duplicates|repeated?|more than once|doubled|repeats?|double)?"
+)
 def not_twice(hit: Hit) -> bool | None:
     if not re.search(r"dupl|twice|repeat|once|doubl", hit.match[0]):
         return None
     return uniques(hit)
 
 
-@rule(r"(?:no|without|never|not) (?:two {T} (?:with|have|share|may have|may share|should have)(?: same| identical)?|duplicate|duplicates (?:in|of|on|by)|double|repeated|duplicates|doubles (?:in|of|on|by)|repeats (?:in|of)) (?:same )?{C+:cs}(?: twice)?")
+@rule(
+    r"(?:no|without|never|not) (?:two {T} (?:with|have|share|may have|may share|should have)(?: same| identical)?|duplicate|duplicates (?:in|of|on|by)|double|repeated|duplicates|doubles (?:in|of|on|by)|repeats (?:in|of)) (?:same )?{C+:cs}(?: twice)?"
+)
 def no_duplicates(hit: Hit) -> bool:
     return uniques(hit)
 
@@ -142,17 +161,21 @@ def one_per(hit: Hit) -> bool:
     return uniques(hit)
 
 
-@rule(r"(?:,|and|, and|&)(?: is| are| must be| should be| always| also| be)* (?P<what>unique|not null|never null|never empty|never missing|not empty|not missing|present|given|filled)")
+@rule(
+    r"(?:,|and|, and|&)(?: is| are| must be| should be| always| also| be)* (?P<what>unique|not null|never null|never empty|never missing|not empty|not missing|present|given|filled)"
+)
 def also(hit: Hit) -> bool | None:
     """order_id is never null and unique"""
     last = hit.scene.notes.get("last")
     if not last:
         return None
     what = "unique" if hit.word("what") == "unique" else "not null"
-    return all([add(hit, f"{what} {named(c)}") for c in last])
+    return all(add(hit, f"{what} {named(c)}") for c in last)
 
 
-@rule(r"{C+:cs} (?:has|have|contains?|with|having) (?:no|any) (?:duplicates|doubles|repeats|double values|duplicate values|repeated values)")
+@rule(
+    r"{C+:cs} (?:has|have|contains?|with|having) (?:no|any) (?:duplicates|doubles|repeats|double values|duplicate values|repeated values)"
+)
 def has_no_duplicates(hit: Hit) -> bool:
     return uniques(hit)
 
@@ -179,7 +202,9 @@ def amount(hit: Hit, c: str, chunk: Chunk) -> str | None:
     return None
 
 
-@rule(rf"{{C+:cs}}{MUST}(?: values?)? ?(?:between|from|within|in|inside|range from|:)? ?{{NDU:a}} (?:and|to|through|-|till|\.\.|up to) {{NDU:b}}(?: only| inclusive)?")
+@rule(
+    rf"{{C+:cs}}{MUST}(?: values?)? ?(?:between|from|within|in|inside|range from|:)? ?{{NDU:a}} (?:and|to|through|-|till|\.\.|up to) {{NDU:b}}(?: only| inclusive)?"
+)
 def between(hit: Hit) -> bool | None:
     out = []
     for c in hit.all("cs"):
@@ -187,7 +212,7 @@ def between(hit: Hit) -> bool | None:
         if low is None or high is None or (low[0] != "d" and low[0] != "t" and float(low) > float(high)):
             return None
         out.append(f"{named(c['C'])} between {low} and {high}")
-    return all([add(hit, o) for o in out])
+    return all(add(hit, o) for o in out)
 
 
 BOUND = {">=": "at least", ">": "above", "<=": "at most", "<": "below"}
@@ -201,7 +226,9 @@ def bounded(hit: Hit, c: str, op: str, v: Chunk, never: bool) -> bool | None:
     return add(hit, f"{named(c)} {BOUND[FLIP[op] if never else op]} {n}")
 
 
-@rule(rf"{{C:c}}{MUST}(?P<never>{NEVER})?(?: be| go| exceed| are| lie)? {{F:f}} {{NDU:n}}(?: (?:and|,|but|, but) (?:also )?(?:is |not )?{{F:g}} {{NDU:m}})?")
+@rule(
+    rf"{{C:c}}{MUST}(?P<never>{NEVER})?(?: be| go| exceed| are| lie)? {{F:f}} {{NDU:n}}(?: (?:and|,|but|, but) (?:also )?(?:is |not )?{{F:g}} {{NDU:m}})?"
+)
 def bound(hit: Hit) -> bool | None:
     never = hit.has("never") or bool(re.search(r"never|can't|cannot|not ", hit.match[0].partition("<F")[0]))
     out = bounded(hit, hit["c"]["C"], hit["f"]["F"], hit["n"], never)
@@ -210,7 +237,7 @@ def bound(hit: Hit) -> bool | None:
     return out
 
 
-@rule(rf"(?:(?:, )?(?:and|,|but|or) )(?:never |not )?{{F:f}} {{NDU:n}}")
+@rule(r"(?:(?:, )?(?:and|,|but|or) )(?:never |not )?{F:f} {NDU:n}")
 def bound_more(hit: Hit) -> bool | None:
     """a second bound of the same column"""
     rules = hit.scene.notes.get("rules")
@@ -222,7 +249,9 @@ def bound_more(hit: Hit) -> bool | None:
     return bounded(hit, m[1].strip('"'), hit["f"]["F"], hit["n"], "never" in hit.match[0] or "not" in hit.match[0])
 
 
-@rule(rf"{{C+:cs}}{MUST} (?P<never>never |not |can't be |cannot be |may not be |must not be |isn't )?(?:be |go )?(?P<sign>negative|positive|non - negative|zero or more|below zero|under zero|above zero|over zero|greater than zero|less than zero|more than zero|at least zero)")
+@rule(
+    rf"{{C+:cs}}{MUST} (?P<never>never |not |can't be |cannot be |may not be |must not be |isn't )?(?:be |go )?(?P<sign>negative|positive|non - negative|zero or more|below zero|under zero|above zero|over zero|greater than zero|less than zero|more than zero|at least zero)"
+)
 def signed(hit: Hit) -> bool | None:
     sign, never = hit.word("sign"), bool(hit.word("never"))
     place = place_of(hit.scene)
@@ -237,21 +266,27 @@ def signed(hit: Hit) -> bool | None:
     elif never:
         return None
     else:
-        bound_text = "above 0" if sign in ("positive", "above zero", "over zero", "greater than zero", "more than zero") else "at least 0"
-    return all([add(hit, f"{named(c['C'])} {bound_text}") for c in hit.all("cs")])
+        bound_text = (
+            "above 0"
+            if sign in ("positive", "above zero", "over zero", "greater than zero", "more than zero")
+            else "at least 0"
+        )
+    return all(add(hit, f"{named(c['C'])} {bound_text}") for c in hit.all("cs"))
 
 
 @rule(r"(?:no|non|never) (?:- )?(?:negative|values below zero in) {M+:cs}(?: values?)?")
 def no_negative(hit: Hit) -> bool:
-    return all([add(hit, f"{named(c['C'])} at least 0") for c in hit.all("cs")])
+    return all(add(hit, f"{named(c['C'])} at least 0") for c in hit.all("cs"))
 
 
 @rule(r"(?:positive) {M+:cs}(?: values?)?")
 def positive(hit: Hit) -> bool:
-    return all([add(hit, f"{named(c['C'])} above 0") for c in hit.all("cs")])
+    return all(add(hit, f"{named(c['C'])} above 0") for c in hit.all("cs"))
 
 
-@rule(rf"{{C:c}}{MUST}(?: either| one of| any of| among| only| just| nothing but| limited to| restricted to| in| from list| :| following| allowed| values)* \(? ?{{VJI+:vs}} ?\)?(?: only)?")
+@rule(
+    rf"{{C:c}}{MUST}(?: either| one of| any of| among| only| just| nothing but| limited to| restricted to| in| from list| :| following| allowed| values)* \(? ?{{VJI+:vs}} ?\)?(?: only)?"
+)
 def among(hit: Hit) -> bool | None:
     place, vs = place_of(hit.scene), hit.all("vs")
     if len(vs) < 2 or not place.is_a(hit["c"]["C"], "L"):
@@ -262,16 +297,20 @@ def among(hit: Hit) -> bool | None:
     return add(hit, f"{named(hit['c']['C'])} in ({', '.join(show(i) for i in items if i is not None)})")
 
 
-@rule(rf"{{C+:cs}}{MUST} (?:match|matches|follow|look like|looks like|have format|of form|in format|conform to|like|contain|contains)? ?(?:pattern |regex |regular expression |format )?{{YJ:y}}")
+@rule(
+    rf"{{C+:cs}}{MUST} (?:match|matches|follow|look like|looks like|have format|of form|in format|conform to|like|contain|contains)? ?(?:pattern |regex |regular expression |format )?{{YJ:y}}"
+)
 def pattern(hit: Hit) -> bool | None:
     y = hit["y"]
     text = y["Y"] or (y["J"] if y["J"] and re.search(r"[\\\[\]^$*+{]", y["J"]) else None)
     if text is None:
         return None
-    return all([add(hit, f"{named(c['C'])} matches {text}") for c in hit.all("cs")])
+    return all(add(hit, f"{named(c['C'])} matches {text}") for c in hit.all("cs"))
 
 
-@rule(r"(?:every|each|all|any|no)? ?(?:{T} )?{C:c} (?:of (?:all |every |each |any )?{T} )?(?:must |should |has to |have to |needs to |is |are |actually |really |always |all |may |ought to |of )*(?:exist|exists|refer to|references|reference|be found|found|point to|points to|known|be known|be one|be one of|one of|be|belong to|belongs to|appear|appears|occur|be present|present|match|be in|in)(?: in| of| to| our| existing| one of| known| valid| real| among)* {T:t}(?: table)?(?: \. {C:d})?")
+@rule(
+    r"(?:every|each|all|any|no)? ?(?:{T} )?{C:c} (?:of (?:all |every |each |any )?{T} )?(?:must |should |has to |have to |needs to |is |are |actually |really |always |all |may |ought to |of )*(?:exist|exists|refer to|references|reference|be found|found|point to|points to|known|be known|be one|be one of|one of|be|belong to|belongs to|appear|appears|occur|be present|present|match|be in|in)(?: in| of| to| our| existing| one of| known| valid| real| among)* {T:t}(?: table)?(?: \. {C:d})?"
+)
 def refers(hit: Hit) -> bool | None:
     catalog = hit.scene.notes["catalog"]
     c, t = hit["c"]["C"], hit["t"]["T"]
@@ -288,7 +327,9 @@ def refers(hit: Hit) -> bool | None:
     return add(hit, f"{named(c)} references {table_text(t)}.{named(target)}")
 
 
-@rule(r"(?:fresh|no older than|at most|within|newest|not older than|under|younger than|up to date|recent|last|no more than|less than|max|be|updated|past|never more than|not more than|in)*(?: (?:within|in|than|to|last|past|at most|the|under))* ?{D:d}(?: old| behind| ago| stale)?(?: (?:by|according to|going by|based on|judging by|,|\(|looking at|measured by)? ?{W:w}(?: \))?)?")
+@rule(
+    r"(?:fresh|no older than|at most|within|newest|not older than|under|younger than|up to date|recent|last|no more than|less than|max|be|updated|past|never more than|not more than|in)*(?: (?:within|in|than|to|last|past|at most|the|under))* ?{D:d}(?: old| behind| ago| stale)?(?: (?:by|according to|going by|based on|judging by|,|\(|looking at|measured by)? ?{W:w}(?: \))?)?"
+)
 def freshness(hit: Hit) -> bool | None:
     text = re.sub(r"<\w+>", "", hit.scene.view()[0]) + " " + hit.match[0]
     if not re.search(r"\b(?:fresh|older|old|behind|ago|stale|recent|up to date|newest|past|updated|within)\b", text):
@@ -299,20 +340,26 @@ def freshness(hit: Hit) -> bool | None:
     return add(hit, f"fresh within {hit['d']['D']} by {named(by)}")
 
 
-@rule(r"(?:by|according to|going by|based on|judging by|looking at|in terms of|measured by) {W:w}|{W:v} counts|\( {W:x} \)")
+@rule(
+    r"(?:by|according to|going by|based on|judging by|looking at|in terms of|measured by) {W:w}|{W:v} counts|\( {W:x} \)"
+)
 def by_time(hit: Hit) -> bool | None:
     rules = hit.scene.notes.get("rules", [])
     if not any(t.startswith("fresh within") for _, t in rules):
         return None
     c = next(hit[g] for g in ("w", "v", "x") if hit.has(g))["C"]
-    hit.scene.notes["rules"] = [(at, re.sub(r" by .*", f" by {named(c)}", t) if t.startswith("fresh") else t) for at, t in rules]
+    hit.scene.notes["rules"] = [
+        (at, re.sub(r" by .*", f" by {named(c)}", t) if t.startswith("fresh") else t) for at, t in rules
+    ]
     return True
 
 
 ROWS = r"(?:rows|records|entries|lines|{T})"
 
 
-@rule(rf"(?:has|have|have|contains?|holds?|number of {ROWS}|row count|there|with|count of {ROWS})*(?: (?:must|should|has to|be|are|is|always|to|have|of|in|table|count|number|lie|stay))* ?(?P<kind>{{F:f}} {{N:n}}|between {{N:a}} and {{N:b}}) (?:rows|records|entries|lines)(?: in (?:it|{{T}}|table))?")
+@rule(
+    rf"(?:has|have|have|contains?|holds?|number of {ROWS}|row count|there|with|count of {ROWS})*(?: (?:must|should|has to|be|are|is|always|to|have|of|in|table|count|number|lie|stay))* ?(?P<kind>{{F:f}} {{N:n}}|between {{N:a}} and {{N:b}}) (?:rows|records|entries|lines)(?: in (?:it|{{T}}|table))?"
+)
 def row_count(hit: Hit) -> bool | None:
     if hit.has("a"):
         return add(hit, f"row count between {hit['a']['N']} and {hit['b']['N']}")
@@ -326,9 +373,30 @@ def row_count(hit: Hit) -> bool | None:
     return add(hit, f"row count {'at least' if op == '>=' else 'at most'} {n}")
 
 
-@rule(rf"{{CX:a}}{MUST}(?P<never>{NEVER})?(?: be| lie| come| fall| happen)? (?P<op>{{F:f}}|before|after|on or after|on or before|not before|not after|equal|same as|precede|precedes|follow|follows|exceed|different from|larger|at or after|earlier|later|the same as|lower|less)(?: than)? (?:be )?{{CX:b}}")
+@rule(
+    rf"{{CX:a}}{MUST}(?P<never>{NEVER})?(?: be| lie| come| fall| happen)? (?P<op>{{F:f}}|before|after|on or after|on or before|not before|not after|equal|same as|precede|precedes|follow|follows|exceed|different from|larger|at or after|earlier|later|the same as|lower|less)(?: than)? (?:be )?{{CX:b}}"
+)
 def ordered(hit: Hit) -> bool | None:
-    ops = {"before": "<", "after": ">", "on or after": ">=", "at or after": ">=", "on or before": "<=", "not before": ">=", "not after": "<=", "precede": "<", "precedes": "<", "follow": ">", "follows": ">", "exceed": ">", "same as": "=", "equal": "=", "different from": "!=", "larger": ">", "earlier": "<", "later": ">"}
+    ops = {
+        "before": "<",
+        "after": ">",
+        "on or after": ">=",
+        "at or after": ">=",
+        "on or before": "<=",
+        "not before": ">=",
+        "not after": "<=",
+        "precede": "<",
+        "precedes": "<",
+        "follow": ">",
+        "follows": ">",
+        "exceed": ">",
+        "same as": "=",
+        "equal": "=",
+        "different from": "!=",
+        "larger": ">",
+        "earlier": "<",
+        "later": ">",
+    }
     op = hit["f"]["F"] if hit.has("f") else ops.get(hit.word("op").replace("_", " "), "")
     a, b = expression_of(hit["a"]), expression_of(hit["b"])
     if not op or a is None or b is None or hit["a"].said == hit["b"].said:
@@ -339,7 +407,9 @@ def ordered(hit: Hit) -> bool | None:
         if kinds[0] != kinds[1]:
             return None
     e = compare(op, a, b)
-    never = hit.has("never") or bool(re.search(r"never|can't|cannot|not be", hit.match[0].partition(" " + hit.match["op"])[0]))
+    never = hit.has("never") or bool(
+        re.search(r"never|can't|cannot|not be", hit.match[0].partition(" " + hit.match["op"])[0])
+    )
     return add(hit, f"that {show(opposite(e) if never else e)}")
 
 
@@ -382,6 +452,7 @@ WHOLE = re.compile(
     r"\b(?:quality|check|anything wrong|any problems|problems|issues|health|any good|clean|okay|look at|sanity|inspect|examine|profile|trust|healthy|data check)\b"
 )
 
+
 def none_cue(text: str) -> bool:
     """Whether rows of a kind are forbidden: "no order may be open without a date"."""
     return bool(re.search(r"\bno \w+ (?:may|should|can|must|is|are|with|has)\b", text))
@@ -406,7 +477,13 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
         parts.append(f"on failure {failure}")
     quality = min((t.chunk.quality for t in scene.tokens if t.chunk is not None), default=1.0)
     whole = 0.0 if rules else -0.3
-    return Piece((" ".join(parts),), table=setting.place.name, unexplained=left, quality=quality * doubt, bonus=(0.2 if failure else 0.1) + whole)
+    return Piece(
+        (" ".join(parts),),
+        table=setting.place.name,
+        unexplained=left,
+        quality=quality * doubt,
+        bonus=(0.2 if failure else 0.1) + whole,
+    )
 
 
 FRAMES = (Frame("check", CUE, "T", read),)

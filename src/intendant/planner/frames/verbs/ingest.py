@@ -1,5 +1,7 @@
 """ingest: rows of a source's resource, how many, which, since when, and where they go."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -69,17 +71,21 @@ def counted_by(hit: Hit) -> bool | None:
     return True
 
 
-@rule(rf"(?:(?:first|any|some|sample of|sample|about) {{N:n}}|{{N:m}} (?:sample|example|test|random|arbitrary|first))(?: (?:{{R}}|{{T}}|rows?|records|entries|ones|lines|messages))*")
+@rule(
+    r"(?:(?:first|any|some|sample of|sample|about) {N:n}|{N:m} (?:sample|example|test|random|arbitrary|first))(?: (?:{R}|{T}|rows?|records|entries|ones|lines|messages))*"
+)
 def some(hit: Hit) -> bool | None:
     return pick(hit, "first")
 
 
-@rule(rf"{{N:m}} (?:{{R}}|rows|records|entries|lines|messages)(?: (?:of|from) {{R}})?")
+@rule(r"{N:m} (?:{R}|rows|records|entries|lines|messages)(?: (?:of|from) {R})?")
 def so_many(hit: Hit) -> bool | None:
     return pick(hit, "first") if "count" not in hit.scene.notes else None
 
 
-@rule(rf"(?:,? ?(?:and |with |from |starting with |ordered |sorted )?{NEWEST} (?:first|ones|rows|on top)|, {NEWEST}){BY}")
+@rule(
+    rf"(?:,? ?(?:and |with |from |starting with |ordered |sorted )?{NEWEST} (?:first|ones|rows|on top)|, {NEWEST}){BY}"
+)
 def newest_first(hit: Hit) -> bool | None:
     """200 holds, newest first"""
     count = hit.scene.notes.get("count", "")
@@ -127,10 +133,16 @@ def upserted(hit: Hit) -> bool | None:
 
 
 UPSERTS: tuple[Rule, ...] = (
-    Rule(rf"(?:upsert|upserting|merge|merged|merging|update|updating|sync|match|matching|matched|bring up to date|synchronise|synchronize)(?: it| them| with| into| in| by upsert| to| our| rows| existing| known| ones| records| those| what| we| have| {{R}}| {{T:t}}| ,| and| add| adding| insert| inserting| new| rest| others| that| exist| missing| are| is| already| there| changed)*{KEYED}", upserted),
+    Rule(
+        rf"(?:upsert|upserting|merge|merged|merging|update|updating|sync|match|matching|matched|bring up to date|synchronise|synchronize)(?: it| them| with| into| in| by upsert| to| our| rows| existing| known| ones| records| those| what| we| have| {{R}}| {{T:t}}| ,| and| add| adding| insert| inserting| new| rest| others| that| exist| missing| are| is| already| there| changed)*{KEYED}",
+        upserted,
+    ),
     Rule(rf"by upsert{KEYED}?", upserted),
-    Rule(r"(?:update|updating|refresh|overwrite) (?:existing|known|old|present|ones we have|what we have|those we have|what exists)(?: rows| ones| records| {R}| {T})*(?:,| and|, and)? ?(?:add|adding|insert|inserting|append|appending)(?: new| missing| rest| others| unknown| rows| ones| records| {R}| {T})*", upserted),
-    Rule(rf"{{C+:cs}} (?:is|being|as) key(?: column)?", upserted),
+    Rule(
+        r"(?:update|updating|refresh|overwrite) (?:existing|known|old|present|ones we have|what we have|those we have|what exists)(?: rows| ones| records| {R}| {T})*(?:,| and|, and)? ?(?:add|adding|insert|inserting|append|appending)(?: new| missing| rest| others| unknown| rows| ones| records| {R}| {T})*",
+        upserted,
+    ),
+    Rule(r"{C+:cs} (?:is|being|as) key(?: column)?", upserted),
 )
 
 
@@ -152,7 +164,10 @@ def onto(mode: str) -> Rule:
         return True
 
     tail = r"(?: (?:it|them|those|that|this|rows|everything|to|on|onto|into|at end of|end|of|in|whatever|what|is|are|we|have|there|already|table|existing|old|contents|current|present|with|by|up|over|on to|bottom|ours|completely|entirely|fully|all|whole))*"
-    return Rule(rf"{cue}{tail} (?:{{T:t}}|{{I:i}}|{{R:r}} table)(?: table| entirely| completely| fully| contents| with it| with them| with theirs| there)*", build)
+    return Rule(
+        rf"{cue}{tail} (?:{{T:t}}|{{I:i}}|{{R:r}} table)(?: table| entirely| completely| fully| contents| with it| with them| with theirs| there)*",
+        build,
+    )
 
 
 def plain_mode(mode: str, words: str) -> Rule:
@@ -166,12 +181,20 @@ def plain_mode(mode: str, words: str) -> Rule:
 MODES: tuple[Rule, ...] = (
     onto("append"),
     onto("replace"),
-    plain_mode("append", r"(?:append|appending|appended|adding (?:to|it|them)|add(?:ed)? (?:it|them|those|to what is there)|on top|added on|add to whatever is already there|add on)"),
-    plain_mode("replace", r"(?:replace|replacing(?: it| them| what is there| what's there| old one| everything)?|overwrite|overwriting(?: it| them| what is there)?|from scratch|full reload|wiping what is there|reload)"),
+    plain_mode(
+        "append",
+        r"(?:append|appending|appended|adding (?:to|it|them)|add(?:ed)? (?:it|them|those|to what is there)|on top|added on|add to whatever is already there|add on)",
+    ),
+    plain_mode(
+        "replace",
+        r"(?:replace|replacing(?: it| them| what is there| what's there| old one| everything)?|overwrite|overwriting(?: it| them| what is there)?|from scratch|full reload|wiping what is there|reload)",
+    ),
 )
 
 
-@rule(r"(?:into|onto|update|refresh|goes in|go in|store in|put in|put them in|in our|into our)(?: existing)? {T:t}(?: table)?")
+@rule(
+    r"(?:into|onto|update|refresh|goes in|go in|store in|put in|put them in|in our|into our)(?: existing)? {T:t}(?: table)?"
+)
 def existing(hit: Hit) -> bool | None:
     draft = draft_of(hit.scene)
     if draft.target:
@@ -180,12 +203,16 @@ def existing(hit: Hit) -> bool | None:
     return True
 
 
-@rule(r"(?:{C+:cs})(?: columns?| fields?)? (?:only|suffice|are enough|will do|is enough|nothing else|of every {R}|of all {R}|of each {R}|of {R}|from {R}|for all {R}|from {O}|for {R}|columns)")
+@rule(
+    r"(?:{C+:cs})(?: columns?| fields?)? (?:only|suffice|are enough|will do|is enough|nothing else|of every {R}|of all {R}|of each {R}|of {R}|from {R}|for all {R}|from {O}|for {R}|columns)"
+)
 def columns_after(hit: Hit) -> bool | None:
     return columns(hit)
 
 
-@rule(r"(?:only|just|columns?|with columns?|fields?|with only|with just|with fields?|but only|only columns?|only fields?|take|load|get|fetch|pull|import|grab|bring in|,|:|with) (?:only |just |columns? |fields? |nothing but )*{C+:cs}(?: columns?| fields?)?")
+@rule(
+    r"(?:only|just|columns?|with columns?|fields?|with only|with just|with fields?|but only|only columns?|only fields?|take|load|get|fetch|pull|import|grab|bring in|,|:|with) (?:only |just |columns? |fields? |nothing but )*{C+:cs}(?: columns?| fields?)?"
+)
 def columns_before(hit: Hit) -> bool | None:
     return columns(hit)
 
@@ -201,7 +228,9 @@ def columns(hit: Hit) -> bool | None:
     return True
 
 
-@rule(rf"(?:{REMOVE}|don't load|do not load|don't want|skip|ignore|not) (?:those |rows |ones |{{R}} |that |with |where |any )*{{K:k}}")
+@rule(
+    rf"(?:{REMOVE}|don't load|do not load|don't want|skip|ignore|not) (?:those |rows |ones |{{R}} |that |with |where |any )*{{K:k}}"
+)
 def leave_out(hit: Hit) -> Chunk:
     return Chunk("K", {"K": opposite(hit["k"]["K"])}, hit["k"].said, hit["k"].quality)
 
@@ -231,13 +260,20 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
         parts.append(f"where {show(both(notes['where']))}")
     parts += [notes.get("columns", ""), notes.get("mode", ""), f"into {draft.target}" if draft.target else ""]
     sure = strong(setting)
-    if not sure and not (draft.target and setting.place.name.partition(".")[2] not in setting.catalog.tables):
-        if not sourced(scene) and not "new" not in notes:
-            left = (*left, "load")
-    return Piece((" ".join(p for p in parts if p),), unexplained=left, quality=draft.quality, bonus=0.1 if sure else 0.0)
+    if notes.get("mode") == "replace" and not sure and not sourced(scene):
+        left = (*left, "load")
+    made = draft.target and setting.place.name.partition(".")[2] not in setting.catalog.tables
+    settled = "new" in notes or str(notes.get("mode", "")).startswith("upsert")
+    if not sure and not made and not settled and not sourced(scene):
+        left = (*left, "load")
+    return Piece(
+        (" ".join(p for p in parts if p),), unexplained=left, quality=draft.quality, bonus=0.1 if sure else 0.0
+    )
 
 
-VERB = re.compile(r"\b(?:load|ingest|import|fetch|pull|get|bring|take|grab|sync|read|collect|copy|retrieve|download|extract|gather|stage|reload|onboard|loading|importing|hook up|plug|plug in|stream)\b")
+VERB = re.compile(
+    r"\b(?:load|ingest|import|fetch|pull|get|bring|take|grab|sync|read|collect|copy|retrieve|download|extract|gather|stage|reload|onboard|loading|importing|hook up|plug|plug in|stream)\b"
+)
 
 
 def strong(setting: Setting) -> bool:

@@ -1,5 +1,7 @@
 """export and deliver: a table, or some of its rows, to a file or back to a source."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -64,9 +66,15 @@ def mode(name: str, words: str) -> Rule:
 
 
 MODES: tuple[Rule, ...] = (
-    Rule(r"(?:, )?(?:upsert|upserting|update|updating|merge|merging|match|matched|matching|update or insert)?(?: what is there| it| them| existing ones| existing rows| rows| ones)*(?: ,)?(?: on| by| via| using| with key| keyed on| matched on| matched by| matching on| upsert on| upsert by)(?: their| same| key| column)* {C+:cs}", upserted),
+    Rule(
+        r"(?:, )?(?:upsert|upserting|update|updating|merge|merging|match|matched|matching|update or insert)?(?: what is there| it| them| existing ones| existing rows| rows| ones)*(?: ,)?(?: on| by| via| using| with key| keyed on| matched on| matched by| matching on| upsert on| upsert by)(?: their| same| key| column)* {C+:cs}",
+        upserted,
+    ),
     mode("append", r"(?:append|appending|appended|adding|add|added)(?: it| them| rows)*"),
-    mode("replace", r"(?:replace|replacing|replaced|overwrite|overwriting|instead of)(?: it| them| theirs| what is there| what's there| present rows| whole table| existing| rows| everything there| everything| what they have)*"),
+    mode(
+        "replace",
+        r"(?:replace|replacing|replaced|overwrite|overwriting|instead of)(?: it| them| theirs| what is there| what's there| present rows| whole table| existing| rows| everything there| everything| what they have)*",
+    ),
 )
 
 
@@ -95,5 +103,10 @@ def deliver(scene: Scene, setting: Setting) -> Piece | None:
 
 FRAMES = (
     Frame("export", re.compile(r"\.(?:csv|tsv|json|jsonl|ndjson|parquet|xlsx)\b"), "T", export),
-    Frame("deliver", re.compile(r"\b(?:deliver|send|push|feed|write|publish|hand|back to|put|upload|transfer)\b"), "T", deliver),
+    Frame(
+        "deliver",
+        re.compile(r"\b(?:deliver|send|push|feed|write|publish|hand|back to|put|upload|transfer)\b"),
+        "T",
+        deliver,
+    ),
 )

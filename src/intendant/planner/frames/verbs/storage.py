@@ -1,5 +1,7 @@
 """archive, restore, retain, drop, schedule, provision, optimize, limit: what is done to whole tables and sources."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -25,7 +27,9 @@ def one(text: str, scene: Scene, setting: Setting, extra: str, bonus: float = 0.
 AGED = r"(?:(?:that are |which are |of |those |rows |everything |all |anything )*(?:older than|more than|over|beyond|past|after|not newer than|aged over|from before|dating back more than) (?:than )?{D:d}(?: old| ago| back| or more| or older| of age)*|{D:e} (?:old )?(?:or more|or older|and older|old))"
 
 
-@rule(rf"(?:{{W:w}} )?(?:is |are |was |were )?{AGED}(?: (?:,|\()? ?(?:by|according to|going by|based on|judging by|,|measured by|per|counting from|looking at|as of|\(|using)? ?(?:column )?{{W:by}}(?: counts| \))?)?")
+@rule(
+    rf"(?:{{W:w}} )?(?:is |are |was |were )?{AGED}(?: (?:,|\()? ?(?:by|according to|going by|based on|judging by|,|measured by|per|counting from|looking at|as of|\(|using)? ?(?:column )?{{W:by}}(?: counts| \))?)?"
+)
 def aged(hit: Hit) -> bool | None:
     by = hit["by"]["C"] if hit.has("by") else hit["w"]["C"] if hit.has("w") else ""
     d = hit["d"] if hit.has("d") else hit["e"]
@@ -33,7 +37,9 @@ def aged(hit: Hit) -> bool | None:
     return True
 
 
-@rule(r"(?:by|according to|going by|based on|judging by|measured by|looking at|using|\(|as of|,|:) (?:column )?{W:by}(?: counts| \))?|{W:w} (?:counts|is what counts)")
+@rule(
+    r"(?:by|according to|going by|based on|judging by|measured by|looking at|using|\(|as of|,|:) (?:column )?{W:by}(?: counts| \))?|{W:w} (?:counts|is what counts)"
+)
 def aged_by(hit: Hit) -> bool | None:
     if "age" not in hit.scene.notes or hit.scene.notes["by"]:
         return None
@@ -76,7 +82,12 @@ def archive(scene: Scene, setting: Setting) -> Piece | None:
     if bool(age) == bool(where):
         return None
     text = f"archive {table_text(setting.place.name)} {age or 'where ' + where}"
-    return one(text, scene, setting, "out scanned merged archive archived archiving archives move put away can may should must offload off cold storage send goes go into please way retire freeze stash need rows longer needed we no")
+    return one(
+        text,
+        scene,
+        setting,
+        "out scanned merged archive archived archiving archives move put away can may should must offload off cold storage send goes go into please way retire freeze stash need rows longer needed we no",
+    )
 
 
 @rule(r"(?:version|v|number|to version) {N:n}|{N:m} (?:version|was last good one|was good)")
@@ -88,7 +99,9 @@ def version(hit: Hit) -> bool | None:
     return True
 
 
-@rule(r"(?:previous|prior|preceding|one|last) (?:version|state|snapshot)(?: back| before| earlier| ago)*|(?:one )?version (?:before|back|earlier|ago)(?: that)?|(?:how it was|as it was|way it was|state)(?: before)?(?: that)?|undo|revert|roll back|rollback|one step back|back one|previous one|last change|before last change|back to before")
+@rule(
+    r"(?:previous|prior|preceding|one|last) (?:version|state|snapshot)(?: back| before| earlier| ago)*|(?:one )?version (?:before|back|earlier|ago)(?: that)?|(?:how it was|as it was|way it was|state)(?: before)?(?: that)?|undo|revert|roll back|rollback|one step back|back one|previous one|last change|before last change|back to before"
+)
 def previous(hit: Hit) -> bool:
     hit.scene.notes.setdefault("version", "previous version")
     return True
@@ -100,7 +113,12 @@ def restore(scene: Scene, setting: Setting) -> Piece | None:
     if "version" not in scene.notes:
         return None
     text = f"restore {table_text(setting.place.name)} to {scene.notes['version']}"
-    return one(text, scene, setting, "restore bring back go set put roll rollback revert get reset return undo to version change changes last it make previous state was before current again good")
+    return one(
+        text,
+        scene,
+        setting,
+        "restore bring back go set put roll rollback revert get reset return undo to version change changes last it make previous state was before current again good",
+    )
 
 
 def retain(scene: Scene, setting: Setting) -> Piece | None:
@@ -120,12 +138,16 @@ def retain(scene: Scene, setting: Setting) -> Piece | None:
     if not re.search(r"version|history|histor|retention|retain|snapshot", text):
         return None
     return one(
-        f"retain {table_text(setting.place.name)} {tail}", scene, setting,
+        f"retain {table_text(setting.place.name)} {tail}",
+        scene,
+        setting,
         "hang keep retain hold last only versions version history of worth retention around past days' snapshots old older held plenty enough store latest most recent up days weeks kept is at all preserve save back period policy should",
     )
 
 
-DROPPING = re.compile(r"\b(?:drop|delete|remove|get rid of|trash|bin|ditch|throw away|throw out|discard|erase|wipe|destroy|kill)\b|isn't needed|aren't needed|no longer need|not needed|don't need")
+DROPPING = re.compile(
+    r"\b(?:drop|delete|remove|get rid of|trash|bin|ditch|throw away|throw out|discard|erase|wipe|destroy|kill)\b|isn't needed|aren't needed|no longer need|not needed|don't need"
+)
 
 
 def drop(scene: Scene, setting: Setting) -> Piece | None:
@@ -137,7 +159,9 @@ def drop(scene: Scene, setting: Setting) -> Piece | None:
     if not DROPPING.search(text) or re.search(r"\b(?:column|rows?|duplicates?|from|in|where|records|entries)\b", text):
         return None
     return one(
-        f"drop {table_text(setting.place.name)}", scene, setting,
+        f"drop {table_text(setting.place.name)}",
+        scene,
+        setting,
         "merged done now that's it's drop delete remove get rid trash bin ditch throw away out discard erase wipe destroy kill don't need needed no longer isn't aren't not altogether entirely completely whole it anymore more now for good table old obsolete whole",
         bonus=0.2 if tables[0].chunk is not None and tables[0].chunk.quality > 0.9 else -0.5,
     )
@@ -148,11 +172,16 @@ def schedule(scene: Scene, setting: Setting) -> Piece | None:
     if len(times) != 1 or times[0].chunk is None:
         return None
     text = re.sub(r"<\w+>", "", scene.view()[0])
-    if not re.search(r"refresh|renew|rebuil|recomput|re-?run|updat|schedul|fresh|recalculat|regenerat|repeat|redo|run|automat|current|rebuild", text):
+    if not re.search(
+        r"refresh|renew|rebuil|recomput|re-?run|updat|schedul|fresh|recalculat|regenerat|repeat|redo|run|automat|current|rebuild",
+        text,
+    ):
         return None
     scene.tokens.remove(times[0])
     return one(
-        f"schedule refresh of {table_text(setting.place.name)} {times[0].chunk['S']}", scene, setting,
+        f"schedule refresh of {table_text(setting.place.name)} {times[0].chunk['S']}",
+        scene,
+        setting,
         "ought refresh refreshed refreshing renew renewed rebuild rebuilt recompute recomputed rerun update updated updating schedule scheduled keep fresh recalculate repeat redo run automatically current run it should must be to date up has have needs need happen please want is regenerate regenerated set make sure time on",
     )
 
@@ -160,12 +189,16 @@ def schedule(scene: Scene, setting: Setting) -> Piece | None:
 UNITS = r"(?P<u>year|month|day|hour|quarter|week|monthly|daily|yearly|hourly|months|days|years|hours)"
 
 
-@rule(rf"(?:partition(?:ed|s|ing)?|split|laid out|lay out|organised|organized|divided|one partition|divide|broken)(?: it| them)?(?: by| on| per| for each| into| up by| in)* (?:{UNITS}(?: (?:of|on|by|partitions on|partitions of|from) ?{{W:w}})?|{{W:x}} {UNITS.replace('<u>', '<v>')})")
+@rule(
+    rf"(?:partition(?:ed|s|ing)?|split|laid out|lay out|organised|organized|divided|one partition|divide|broken)(?: it| them)?(?: by| on| per| for each| into| up by| in)* (?:{UNITS}(?: (?:of|on|by|partitions on|partitions of|from) ?{{W:w}})?|{{W:x}} {UNITS.replace('<u>', '<v>')})"
+)
 def partition_time(hit: Hit) -> bool | None:
     return partitioned(hit)
 
 
-@rule(rf"(?:by|per|for each) {UNITS}(?: (?:of|on) {{W:w}})?|(?P<v>monthly|daily|yearly|hourly) partitions?(?: (?:on|of|by) {{W:x}})?")
+@rule(
+    rf"(?:by|per|for each) {UNITS}(?: (?:of|on) {{W:w}})?|(?P<v>monthly|daily|yearly|hourly) partitions?(?: (?:on|of|by) {{W:x}})?"
+)
 def by_time(hit: Hit) -> bool | None:
     return partitioned(hit)
 
@@ -195,7 +228,9 @@ def sorted_by(hit: Hit) -> bool:
     return True
 
 
-@rule(r"(?:called|named|name it|call it|under name|as|into|create|build|set up|provision|make|provide|prepare|in) (?:columnar |analytical |new |fast |separate |store |table |mart |called |named )*{I:x}|{I:y}")
+@rule(
+    r"(?:called|named|name it|call it|under name|as|into|create|build|set up|provision|make|provide|prepare|in) (?:columnar |analytical |new |fast |separate |store |table |mart |called |named )*{I:x}|{I:y}"
+)
 def provisioned(hit: Hit) -> bool | None:
     name = name_in(hit, "x" if hit.has("x") else "y", table=True) if hit.has("x") else str((hit["y"])["I"])
     if not name or "name" in hit.scene.notes:
@@ -214,10 +249,17 @@ def provision(scene: Scene, setting: Setting) -> Piece | None:
     parts = [f"provision {notes['name']} from {table_text(setting.place.name)}"]
     parts += [f"partition by {notes['partition']}"] if notes.get("partition") else []
     parts += [f"sort by {notes['sort']}"] if notes.get("sort") else []
-    return one(" ".join(parts), scene, setting, "provision mart store columnar analytical table from build create set up out make new copy fast partition partitioned reporting for queries built based layout laid lay storage optimised data warehouse separate partitions")
+    return one(
+        " ".join(parts),
+        scene,
+        setting,
+        "provision mart store columnar analytical table from build create set up out make new copy fast partition partitioned reporting for queries built based layout laid lay storage optimised data warehouse separate partitions",
+    )
 
 
-SPEED = re.compile(r"\b(?:speed|fast|faster|slow|slower|sluggish|latency|quick|quicker|performance|snappy|snappier|forever|crawls?|instantly|tune|takes? (?:ages|forever|too long|long)|optimi[sz]e|painfully|improve|hammered|ages)\b")
+SPEED = re.compile(
+    r"\b(?:speed|fast|faster|slow|slower|sluggish|latency|quick|quicker|performance|snappy|snappier|forever|crawls?|instantly|tune|takes? (?:ages|forever|too long|long)|optimi[sz]e|painfully|improve|hammered|ages)\b"
+)
 SPACE = re.compile(r"\b(?:space|size|smaller|compact|disk|storage|shrink|footprint|compress)\b")
 SLOWLY = "look answer when filtering searching database eats eating much dog searching crawls optimize optimise tune speed up make faster fast quicker slow sluggish latency for query queries report too is takes forever ages long lookups reads it better run runs please performance improve getting needs should be quick reduce shrink compact size space storage smaller disk less take takes up on filter filtered filtering by use using often mostly usually always searched looked looking things come comes runs more painfully very so who how them compress access loading load opens snappier snappy instantly crawls save".split()
 
@@ -241,7 +283,9 @@ def optimize_query(scene: Scene, setting: Setting) -> Piece | None:
         return None
     scene.tokens.remove(queries[0])
     goal = "storage" if SPACE.search(said) and not SPEED.search(said) else "latency"
-    return one(f"optimize query {named(queries[0].chunk['Q'])} for {goal}", scene, setting, " ".join(SLOWLY), bonus=0.25)
+    return one(
+        f"optimize query {named(queries[0].chunk['Q'])} for {goal}", scene, setting, " ".join(SLOWLY), bonus=0.25
+    )
 
 
 def limit(scene: Scene, setting: Setting) -> Piece | None:
@@ -250,18 +294,39 @@ def limit(scene: Scene, setting: Setting) -> Piece | None:
         return None
     scene.tokens.remove(rates[0])
     return one(
-        f"limit {resource_text(setting.place.name)} to {rates[0].chunk['H']}", scene, setting,
+        f"limit {resource_text(setting.place.name)} to {rates[0].chunk['H']}",
+        scene,
+        setting,
         "let run limit cap throttle restrict slow no more than at most max maximum to read reading only not go beyond from on against when calls requests rate rows exceed faster never don't speed down keep allow above under over up allowed us most limited it put",
     )
 
 
 FRAMES = (
     Frame("archive", re.compile(r"\barchiv|\bcold storage\b|\bout of the way\b|\boffload\b"), "T", archive),
-    Frame("restore", re.compile(r"\b(?:restore|version|undo|revert|roll(?:ed)? ?back|put .* back|get it back|go back|bring .* back|back)\b"), "T", restore),
+    Frame(
+        "restore",
+        re.compile(
+            r"\b(?:restore|version|undo|revert|roll(?:ed)? ?back|put .* back|get it back|go back|bring .* back|back)\b"
+        ),
+        "T",
+        restore,
+    ),
     Frame("retain", re.compile(r"\b(?:version|versions|history|retention|retain|snapshots)\b"), "T", retain),
     Frame("drop", DROPPING, "T", drop),
-    Frame("schedule", re.compile(r"\b(?:refresh|renew|rebuil|recomput|rerun|re-run|updat|schedul|fresh|recalculat|run|redo|repeat|up to date|regenerat)"), "T", schedule),
-    Frame("provision", re.compile(r"\b(?:provision|partition|partitioned|mart|columnar|laid out|lay|store)\b"), "T", provision),
+    Frame(
+        "schedule",
+        re.compile(
+            r"\b(?:refresh|renew|rebuil|recomput|rerun|re-run|updat|schedul|fresh|recalculat|run|redo|repeat|up to date|regenerat)"
+        ),
+        "T",
+        schedule,
+    ),
+    Frame(
+        "provision",
+        re.compile(r"\b(?:provision|partition|partitioned|mart|columnar|laid out|lay|store)\b"),
+        "T",
+        provision,
+    ),
     Frame("optimize", re.compile(f"{SPEED.pattern}|{SPACE.pattern}"), "T", optimize),
     Frame("optimize query", re.compile(f"{SPEED.pattern}|{SPACE.pattern}"), "", optimize_query),
     Frame("limit", re.compile(r"\b(?:per|a|an|each|every|rps|in one|in a)\b|/"), "R", limit),

@@ -1,5 +1,7 @@
 """transform and query: operators in the order in which they were said, in place, into a table, or as a question."""
 
+# ruff: noqa: E501 - a pattern reads as one line
+
 from __future__ import annotations
 
 import re
@@ -29,7 +31,9 @@ ASKED = frozenset(
     what what's which who whose how many much exist exists they're overview question need pull fetch get has have did does
     come comes we've look looks looking see up""".split()
 )
-EDITED = frozenset("keep retain group grouped derive filter aggregate summarise summarize transform change modify update edit table make fix clean cleaned clean up tidy build compute calculate work out add take apply do next".split())
+EDITED = frozenset(
+    "keep retain group grouped derive filter aggregate summarise summarize transform change modify update edit table make fix clean cleaned clean up tidy build compute calculate work out add take apply do next".split()
+)
 
 
 @rule(r"(?:show|list|display|give|tell|print|view|report|return)(?: me| us)?")
@@ -112,7 +116,9 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
         draft.edits = True
     grouped = any(o.startswith(("group", "aggregate")) for o in operators)
     edits = (draft.edits and not (asks and grouped and not draft.target)) or (orders and not grouped)
-    left = unexplained(scene, tables=(place.name, *place.also), extra=ASKED if not edits and not draft.target else EDITED | ASKED)
+    left = unexplained(
+        scene, tables=(place.name, *place.also), extra=ASKED if not edits and not draft.target else EDITED | ASKED
+    )
     if not operators:
         left = (*left, "nothing to do")
     if any(contradicts(o) for o in operators):
