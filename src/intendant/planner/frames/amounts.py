@@ -11,7 +11,7 @@ from intendant.planner.frames.pattern import Chunk, Hit, Rule, Scene, rule
 from intendant.planner.frames.trees import call, column, compare, number, tree
 from intendant.planner.words import name_parts
 
-__all__ = ["COMPARISONS", "FORMULAS", "expression_of", "in_unit_of", "kind_of_expression", "place_of"]
+__all__ = ["COMPARISONS", "FORMULAS", "day_of", "expression_of", "in_unit_of", "kind_of_expression", "place_of"]
 
 WORDS = {
     ">": "more than|over|above|greater than|higher than|larger than|bigger than|exceeding|exceeds|exceed|exceeded|beyond"
@@ -38,6 +38,16 @@ def place_of(scene: Scene) -> Place:
     place = scene.notes["place"]
     assert isinstance(place, Place)
     return place
+
+
+def is_date(place: Place, name: str) -> bool:
+    c = place.column(name)
+    return c is not None and c.type.upper() == "DATE"
+
+
+def day_of(place: Place, name: str) -> Expr:
+    """The column as a day."""
+    return column(name) if is_date(place, name) else call("date_of", column(name))
 
 
 def as_operator(hit: Hit) -> Chunk:

@@ -51,7 +51,7 @@ def segments(source: Source) -> list[tuple[int, int, bool]]:
         if w.text in ".!?;" or (w.text == "…"):
             nxt = source.words[i + 1] if i + 1 < len(source.words) else None
             if nxt is not None and (nxt.at > w.end or w.text == ";"):
-                cuts.append((w.end, True))
+                cuts.append((w.end, w.text != ";"))
         elif w.lower in VERBS and i and JOINTS.search(text[: w.at]):
             before = JOINTS.search(text[: w.at])
             if before is not None and (text[before.start() : w.at].strip(" ,").lower() != "" or "," in before[0]):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from intendant.language.expression import Between, Expr, In, IsNull
-from intendant.planner.frames.amounts import expression_of, in_unit_of, kind_of_expression, place_of
+from intendant.planner.frames.amounts import day_of, expression_of, in_unit_of, kind_of_expression, place_of
 from intendant.planner.frames.chunks import Place
 from intendant.planner.frames.pattern import Chunk, Hit, Rule, rule
 from intendant.planner.frames.trees import both, call, column, compare, either, number, opposite, tree
@@ -68,16 +68,6 @@ def right_side(c: str, chunk: Chunk, place: Place) -> Expr | None:
         if chunk["N"] is not None:
             return tree(f"'{chunk['N']}'")
     return None
-
-
-def is_date(place: Place, name: str) -> bool:
-    c = place.column(name)
-    return c is not None and c.type.upper() == "DATE"
-
-
-def day_of(place: Place, name: str) -> Expr:
-    """The column as a day."""
-    return column(name) if is_date(place, name) else call("date_of", column(name))
 
 
 def compared(hit: Hit, c: Chunk, op: str, v: Chunk) -> Chunk | None:
@@ -275,6 +265,8 @@ def are_missing(hit: Hit) -> Chunk:
 def without(hit: Hit) -> Chunk | None:
     cs = [c["C"] for c in hit.all("cs")]
     place = place_of(hit.scene)
+    if hit.match[0].startswith("missing") and any(c["T"] or c["R"] for c in hit.all("cs")):
+        return None
     if any(place.is_a(c, "B") for c in cs) or (any(place.is_a(c, "M") for c in cs) and hit.match[0].startswith("no")):
         return None
     if len(cs) == 1:

@@ -196,6 +196,9 @@ def adverb(hit: Hit) -> Chunk | None:
 def per_columns(hit: Hit) -> Chunk | None:
     chunks = hit.all("cs")
     place = place_of(hit.scene)
+    times = [c for c in chunks if (found := place.column(c["C"])) and found.type.upper().startswith("TIMESTAMP")]
+    if times and hit.match[0].startswith(("by", "according")):
+        return None
     if hit.match[0].startswith(("over", "across", "according")) and any(place.is_a(c["C"], "M") for c in chunks):
         return None
     return Chunk(

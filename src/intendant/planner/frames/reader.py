@@ -106,10 +106,20 @@ class Search:
                     return best
         return best
 
+    def strays(self, found: Piece, a: int, b: int, state: State) -> bool:
+        """Whether a later clause is read over a table that it doesn't plainly name and that isn't spoken of."""
+        if found.frame != "tables" or found.table in state.results or not any(p.frame != "talk" for p in state.pieces):
+            return False
+        tokens = scan(self.source, a, b, self.directory, state.catalog, None)
+        own = [t for t in tokens if t.chunk is not None and t.chunk["T"] == found.table]
+        return all(singular(t.word, found.table) or (t.chunk is not None and t.chunk.quality < 0.9) for t in own)
+
     def steps(self, i: int, n: int, state: State) -> list[State]:
         a, b = self.spans[i][0], self.spans[i + n - 1][1]
         self.budget -= 1
         found = clause(self.source, a, b, self.directory, state)
+        if found is not None and self.strays(found, a, b, state):
+            found = replace(found, unexplained=(*found.unexplained, "which"))
         if found is not None and not found.steps and not found.operators and goes_on(state, found):
             found = replace(found, unexplained=tuple(w for w in found.unexplained if w != "nothing to do"))
         if found is not None and found.frame == "ingest" and any(found.steps and same(found, p) for p in state.pieces):
@@ -184,6 +194,8 @@ def talk(source: Source, a: int, b: int, directory: Directory, state: State) -> 
     if len(tables) == 1 and len(chunks) <= 1 and len(words) <= 5 and not CHATTER.search(said):
         return replace(state, results=(tables[0], *(r for r in state.results if r != tables[0])))
     if chunks or CHATTER.search(said) or len(words) > 14:
+        return None
+    if any(p.frame != "talk" for p in state.pieces) and len(words) > 3:
         return None
     light = Piece((), unexplained=(), quality=0.93, frame="talk")
     return replace(state, pieces=(*state.pieces, light))

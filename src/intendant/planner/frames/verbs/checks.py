@@ -448,6 +448,15 @@ RULES: tuple[Rule, ...] = (
     freshness,
     by_time,
 )
+BOTH = re.compile(r"(?P<c>.+) at least (?P<a>\S+)\n(?P=c) at most (?P<b>\S+)")
+
+
+def ranges(rules: list[str]) -> list[str]:
+    """At least 1, at most 5: between 1 and 5."""
+    text = "\n".join(rules)
+    return BOTH.sub(r"\g<c> between \g<a> and \g<b>", text).split("\n") if rules else []
+
+
 WHOLE = re.compile(
     r"\b(?:quality|check|anything wrong|any problems|problems|issues|health|any good|clean|okay|look at|sanity|inspect|examine|profile|trust|healthy|data check)\b"
 )
@@ -463,6 +472,7 @@ def read(scene: Scene, setting: Setting) -> Piece | None:
     for r in (*FAILS, *FORMULAS, *COMPARISONS, *RULES, *(CONDITIONS if none_cue(text) else ()), *JOINED, none_that):
         r.apply(scene)
     rules = [t for _, t in sorted(scene.notes.get("rules", []), key=lambda x: x[0])]
+    rules = ranges(rules)
     failure = scene.notes.get("failure")
     left = unexplained(scene, tables=(setting.place.name,), extra=CHECKED)
     if not rules and (failure or not WHOLE.search(text)):
