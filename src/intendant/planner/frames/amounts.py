@@ -80,11 +80,6 @@ def or_more(hit: Hit) -> Chunk:
     return Chunk("Q", {"Q": ("<=" if less else ">=", hit["n"]["N"])}, hit["n"].said)
 
 
-@rule(r"{N:n} \+")
-def plus_sign(hit: Hit) -> Chunk:
-    return Chunk("Q", {"Q": (">=", hit["n"]["N"])}, hit["n"].said)
-
-
 COMPARISONS: tuple[Rule, ...] = (money, measured, or_more, *comparison_rules())
 
 

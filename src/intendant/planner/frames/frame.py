@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from intendant.catalog import Catalog
 from intendant.language.grammar import grammar
 from intendant.planner.frames.chunks import Directory, Place, Source
-from intendant.planner.frames.pattern import Rule, Scene
+from intendant.planner.frames.pattern import Scene
 
-__all__ = ["Frame", "Piece", "Setting", "chunk_said", "resource_text", "table_text", "unexplained"]
+__all__ = ["Frame", "Piece", "Setting", "resource_text", "table_text", "unexplained"]
 
 SOFT = frozenset(
     """of in on at to for from with by and , . ! ? : ; - ( ) that which who whose there is are was were be been being has have had
@@ -89,11 +89,6 @@ def table_text(name: str) -> str:
 
 def resource_text(name: str) -> str:
     return grammar().kinds.write_resource(name)
-
-
-def chunk_said(scene: Scene, *rules: Rule) -> bool:
-    """Whether one of the rules applied."""
-    return any(r.apply(scene) for r in rules)
 
 
 def unexplained(scene: Scene, *, tables: tuple[str, ...] = (), extra: frozenset[str] = frozenset()) -> tuple[str, ...]:

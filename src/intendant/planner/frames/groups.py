@@ -138,16 +138,6 @@ def count_alone(hit: Hit) -> Chunk | None:
 
 UNITS = r"(?P<u>day|days|week|weeks|month|months|quarter|quarters|year|years|hour|hours|weekday|calendar month|calendar day|calendar week|date|hour of day|day of week)"
 EACH = r"(?:per|by|for each|for every|each|every|grouped by|group by|within each|in each|across|broken down by|split by|for all|of each|of every|in every|from each|at each|on each|with each|to each|under each|according to|aggregated by|summarised by|summarized by|grouped per|on every|over)"
-ADVERBS = {
-    "daily": "day",
-    "weekly": "week",
-    "monthly": "month",
-    "quarterly": "quarter",
-    "yearly": "year",
-    "annual": "year",
-    "hourly": "hour",
-    "annually": "year",
-}
 
 
 def bucket(hit: Hit, unit: str, c: str | None) -> Chunk | None:
@@ -183,11 +173,6 @@ def per_column_unit(hit: Hit) -> Chunk | None:
 @rule(r"(?P<u>month|day|week|year|quarter) by (?P<v>month|day|week|year|quarter)")
 def unit_by_unit(hit: Hit) -> Chunk | None:
     return bucket(hit, hit.word("u"), None) if hit.word("u") == hit.word("v") else None
-
-
-@rule(r"(?P<u>daily|weekly|monthly|quarterly|yearly|annual|hourly|annually)")
-def adverb(hit: Hit) -> Chunk | None:
-    return bucket(hit, ADVERBS[hit.word("u")], None)
 
 
 @rule(

@@ -80,7 +80,7 @@ def united(hit: Hit) -> bool | None:
     if not isinstance(catalog, Catalog) or place.name not in catalog.tables or other not in catalog.tables:
         return None
     ours, theirs = ({c.name for c in catalog.table(t).columns} for t in (place.name, other))
-    if len(ours & theirs) < 0.7 * max(len(ours), len(theirs)) or hit.scene.notes.get("main", place.name) != place.name:
+    if len(ours & theirs) < 0.7 * max(len(ours), len(theirs)):
         return None
     draft.edits = True
     distinct = " distinct" if hit.has("once") else ""

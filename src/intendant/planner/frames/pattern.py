@@ -8,7 +8,7 @@ be a new name; plain words match whether they are chunks as well or not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -185,10 +185,3 @@ def expand(pattern: str) -> str:
     out = re.sub(r"\?P<\w+>", lambda m: hold(m[0]), out)
     out = WORD.sub(lambda m: f"(?:{m[1]}{m[2]}){MARK}" if m[2] else m[1] + MARK, out)
     return re.sub(r"\x00(\d+)\x01", lambda m: held[int(m[1])], out)
-
-
-def each(rules: tuple[Rule, ...], scene: Scene) -> Iterator[Rule]:
-    """The rules that matched, each applied in turn."""
-    for r in rules:
-        if r.apply(scene):
-            yield r

@@ -247,10 +247,6 @@ def key_of_chunk(c: Chunk, hit: Hit) -> str:
 PER = r"(?: (?:per|for each|in each|for every|within each|of each|in every|each) {C+:per})?"
 
 
-def per_of(hit: Hit) -> str:
-    return f" per {names([c['C'] for c in hit.all('per')])}" if hit.has("per") else ""
-
-
 @rule(
     rf"(?P<way>top|best|highest|bottom|lowest|{MOST}|{LEAST}) {{N:n}}(?: {{T}}| rows| records| entries| ones)?{PER} (?:by|in|on|according to|in terms of|with highest|ranked by|measured by|going by|for) {{CA:c}}{PER.replace('per}', 'perb}')}"
 )

@@ -13,7 +13,7 @@ from intendant.planner.frames.edits import EDITS, EDITS_FIRST
 from intendant.planner.frames.frame import Frame, Piece, Setting, unexplained
 from intendant.planner.frames.groups import AGGREGATES, BUCKETS, WINNERS, group_up
 from intendant.planner.frames.joins import JOINS
-from intendant.planner.frames.pattern import Hit, Rule, Scene, rule
+from intendant.planner.frames.pattern import Rule, Scene
 from intendant.planner.frames.rows import DUPLICATES, ROWS, SORTS, TOPS, TOPS_LATE
 from intendant.planner.frames.shapes import DERIVES, DROPS, FLAGS, PIVOTS, RESHAPES, SELECTS, WINDOWS
 from intendant.planner.frames.targets import TARGETS, TARGETS_LATE
@@ -34,12 +34,6 @@ ASKED = frozenset(
 EDITED = frozenset(
     "keep retain group grouped derive filter aggregate summarise summarize transform change modify update edit table make fix clean cleaned clean up tidy build compute calculate work out add take apply do next".split()
 )
-
-
-@rule(r"(?:show|list|display|give|tell|print|view|report|return)(?: me| us)?")
-def shows(hit: Hit) -> bool:
-    draft_of(hit.scene).asks = True
-    return True
 
 
 def run(rules: tuple[Rule, ...], scene: Scene) -> None:
