@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from intendant.workspace import Workspace
 
 if TYPE_CHECKING:
     from intendant.planner import Planner
+    from intendant.planner.lessons import Lesson
+    from intendant.planner.memory import Memory, Verdict
     from intendant.run.owner import Owner
 
 __all__ = ["Intendant"]
@@ -56,6 +59,7 @@ class Intendant(Views):
         )
         self._owner: Owner | None = None
         self._planner: Planner | None = None
+        self._memory: Memory | None = None
 
     @classmethod
     def init(cls, folder: str | Path = ".") -> Intendant:
@@ -78,6 +82,16 @@ class Intendant(Views):
             self.loop.record = Owner.record
             self._owner = Owner(self.workspace.state, self.loop.run, self.loop.queued)
         return self._owner
+
+    @property
+    def memory(self) -> Memory:
+        """What people made of plans here; the planner asks it first."""
+        if self._memory is None:
+            from intendant.planner.memory import FILE, Memory
+            from intendant.planner.secrecy import secrets_of
+
+            self._memory = Memory(self.workspace.state / FILE, lambda: secrets_of(self.workspace))
+        return self._memory
 
     def close(self) -> None:
         """Gives everything back: the lock, DBOS, the engine, the journal's file."""
@@ -113,46 +127,78 @@ class Intendant(Views):
         started = time.perf_counter()
         timing: dict[str, float] = {}
         try:
-            prepared = self.compiled(text, dict(answers or {}), timing)
+            lessons: list[Lesson] = []
+            prepared = self.compiled(text, dict(answers or {}), timing, lessons)
             if isinstance(prepared, Result):
                 return prepared
             if dry_run:
                 return self._previewed(prepared, timing, started)
-            return self._run(
-                prepared, run_id or new_run_id(), approve=approve, by=by, wait=wait, confirm=confirm, timing=timing,
-                started=started,
+            said: list[bool] = []
+            result = self._run(
+                prepared, run_id or new_run_id(), approve=approve, by=by, wait=wait, timing=timing, started=started,
+                confirm=confirm and noting(confirm, said),
             )
+            return self._learned(result, lessons[0], said[0] if said else None) if lessons else result
         except UsageError:
             raise
         except IntendantError as e:
             timing["total"] = _ms(started)
             return Result("failed", intent=text[:2000], error=e.as_dict(), timing_ms=timing)
 
-    def compiled(self, text: str, answers: dict[str, str], timing: dict[str, float]) -> Prepared | Result:
-        """Text to a checked plan; a Result when it is refused or must be asked about first."""
+    def _learned(self, result: Result, lesson: Lesson, said: bool | None) -> Result:
+        """The result, once the memory was told what a person's word on it teaches. A memory in trouble is told of."""
+        from intendant.planner.lessons import verdict_of
+
+        waits = result.status == "waiting_approval" and self.journal.get(result.run_id, "approval") is not None
+        verdict = verdict_of(result.status, lesson.answers, waits, said)
+        trouble = self.memory.trouble or lesson.learn(verdict, result.run_id)
+        return replace(result, reason=result.reason or str(trouble)) if trouble else result
+
+    def _decided(self, request: Event, result: Result, verdict: Verdict) -> Result:
+        """The result, once the memory was told what was said about a waiting plan; a review of data is about no plan."""
+        if "step" in request.data or (verdict == "approved" and result.status == "failed"):
+            return result
+        try:
+            self.memory.decided(request.run, verdict)
+        except IntendantError as e:
+            return replace(result, reason=result.reason or str(e))
+        return result
+
+    def compiled(
+        self, text: str, answers: dict[str, str], timing: dict[str, float], lessons: list[Lesson] | None = None
+    ) -> Prepared | Result:
+        """Text to a checked plan; a Result when it is refused or must be asked about first. A sentence that became a plan
+        is put into `lessons`.
+        """
         started = time.perf_counter()
         plan = looks_like_plan(text) if len(text) < 20_000 else None
         confidence: float | None = 1.0
         confirm = False
         if plan is None:
-            proposal = self._proposed(text, answers)
+            proposal = self._proposed(text, answers, lessons if lessons is not None else [])
             timing["plan"] = _ms(started)
             if proposal.status != "ready" or proposal.plan is None:
                 return self._not_ready(text, proposal, timing, started)
             plan, confidence, confirm = proposal.plan, proposal.confidence, proposal.confirm
-        prepared = prepare(text, plan, self.knowledge, Typing(self.engine), confidence, confirm)
+        prepared = prepare(text, plan, self.knowledge, Typing(self.engine, self.lake.snapshot), confidence, confirm)
         timing["compile"] = _ms(started)
         return prepared
 
-    def _proposed(self, text: str, answers: dict[str, str]) -> Proposal:
+    def _proposed(self, text: str, answers: dict[str, str], lessons: list[Lesson]) -> Proposal:
         from intendant.planner import Planner
+        from intendant.planner.lessons import Lesson
 
         if self._planner is None:
             which = self.workspace.model.planner
-            self._planner = Planner(None if which == "embedded" else self.workspace.root / which, Typing(self.engine))
-        return self._planner.compile(
-            text, self.knowledge.learn_all(), focus=self._focus(), answers=answers, values=self._values
-        )
+            typing = Typing(self.engine, self.lake.snapshot)
+            self._planner = Planner(None if which == "embedded" else self.workspace.root / which, typing)
+        catalog, focus = self.knowledge.learn_all(), self._focus()
+        found = self._planner.compile(text, catalog, focus=focus, answers=answers, values=self._values)
+        if found.status == "ready" and found.plan is not None:
+            lessons.append(
+                Lesson(self.memory, self._planner, text, catalog, focus, self._values, answers, found.plan)
+            )
+        return found
 
     def _focus(self) -> tuple[str, ...]:
         """The tables that the last runs wrote, newest first: what "it" and "the result" mean."""
@@ -379,7 +425,7 @@ class Intendant(Views):
             facts.append((f"{data['step']}.approved", "review.accepted", {"step": data["step"], "by": by}))
         facts.append((f"queued.{part}", "run.queued", {"start": data["start"], "part": part}))
         self.journal.append_all(run_id, facts)
-        return self._awaited(run_id, data["start"], part, wait, {}, started)
+        return self._decided(request, self._awaited(run_id, data["start"], part, wait, {}, started), "approved")
 
     def reject(self, approval: str, *, by: str = "api") -> Result:
         """Says no: nothing (further) runs, and what the run had published is undone."""
@@ -389,7 +435,7 @@ class Intendant(Views):
         )
         self.loop.undo(request.run)
         self.journal.append(request.run, f"finished.rejected.{request.seq}", "run.finished", {"status": "rolled_back"})
-        return self.result(request.run)
+        return self._decided(request, self.result(request.run), "rejected")
 
     def _request(self, approval: str) -> Event:
         run_id, _, seq = approval.rpartition(".")
@@ -411,6 +457,16 @@ class Intendant(Views):
         from intendant.run.doctor import doctor
 
         return doctor(self)
+
+
+def noting(confirm: Callable[[Prepared], bool], said: list[bool]) -> Callable[[Prepared], bool]:
+    """`confirm` that also puts what was said into `said`."""
+
+    def asked(prepared: Prepared) -> bool:
+        said.append(confirm(prepared))
+        return said[-1]
+
+    return asked
 
 
 def new_run_id() -> str:
