@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from intendant.catalog import Query
 from intendant.errors import PathRefused, UsageError, WorkspaceError, did_you_mean
@@ -38,6 +38,7 @@ class Policy:
     """`[policy]`: what may happen by itself."""
 
     on_failure: OnFailure = "warn"
+    on_drift: OnFailure | Literal[""] = ""
     volume_guard: float = 0.5
     quota_gb: float = 50.0
     provision_budget_gb: float = 10.0
@@ -55,6 +56,11 @@ class Thresholds:
     priority_critical: float = 85.0
     dead_band: float = 1.0
     slow_query_ms: float = 1000.0
+    drift_budget: float = 0.01
+    drift_versions: int = 4
+    drift_volume: float = 0.25
+    drift_share: float = 0.03
+    drift_distance: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,25 @@ def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
             where=str(path),
             hint="It is rollback, quarantine, review or warn.",
         )
+    if cls is Policy and made.on_drift not in ("", "rollback", "review", "warn"):
+        raise WorkspaceError(
+            f"policy.on_drift is {made.on_drift!r}",
+            where=str(path),
+            hint="It is rollback, review or warn; without it on_failure holds.",
+        )
+    if cls is Thresholds and not (0 < made.drift_budget < 1 and made.drift_versions >= 3 and _positive(made)):
+        raise WorkspaceError(
+            "the drift thresholds can't be used",
+            where=str(path),
+            hint="drift_budget is between 0 and 1, drift_versions at least 3, the others are greater than 0.",
+        )
     if cls is Engine and made.kind != "duckdb":
         raise WorkspaceError(f"engine.kind is {made.kind!r}", where=str(path), hint="The only engine here is duckdb.")
     return made
+
+
+def _positive(made: Thresholds) -> bool:
+    return min(made.drift_volume, made.drift_share, made.drift_distance) > 0
 
 
 def _word(kind: type) -> str:

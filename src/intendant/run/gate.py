@@ -18,6 +18,7 @@ from intendant.lake.disk import write_json
 from intendant.language import print_step
 from intendant.run import faults
 from intendant.run.conform import Misfit, misfits
+from intendant.run.drifting import drifted
 from intendant.types import Finding, Json, OnFailure, Rule, Snapshot, Stamp, Step
 from intendant.workspace import Workspace
 
@@ -26,6 +27,8 @@ __all__ = ["Gate", "Verdict"]
 FINDINGS = "_findings.json"
 LOOK_AT_MOST = 5_000_000
 """Above so many rows a load isn't searched for what nobody declared; `check` still does when asked."""
+STRICT: tuple[OnFailure, ...] = ("rollback", "review", "quarantine", "warn")
+"""Of two failures the stricter answer holds."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,18 @@ class Gate:
             if step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST
             else []
         )
+        moved = drifted(self.workspace, self.lake, self.engine, stage, staged, step) if step.verb == "ingest" else []
+        breaks = [d.finding for d in moved if d.breaks]
         on_failure = self.on_failure(settings)
         predicates = [[said(f, declared), f.where] for f in broken if f.where] if on_failure == "quarantine" else []
-        why = "; ".join(f.evidence for f in broken)
+        why = "; ".join(f.evidence for f in (*broken, *breaks))
         return Verdict(
-            not broken, on_failure, (*odd, *broken, *found), [r.as_dict() for r in declared], predicates, why
+            not broken and not breaks,
+            strictest([on_failure] * bool(broken) + [self.on_break(settings)] * bool(breaks)) or on_failure,
+            (*odd, *broken, *(d.finding for d in moved), *found),
+            [r.as_dict() for r in declared],
+            predicates,
+            why,
         )
 
     def conform(self, stage: Stage, staged: Staged, step: Step) -> list[Finding]:
@@ -104,6 +114,11 @@ class Gate:
     def on_failure(self, settings: Mapping[str, Json]) -> OnFailure:
         value: OnFailure = settings.get("on_failure") or self.workspace.policy.on_failure
         return value
+
+    def on_break(self, settings: Mapping[str, Json]) -> OnFailure:
+        """What a load does that breaks with the table's past; there are no rows to set aside, so a person is asked."""
+        value = self.workspace.policy.on_drift or self.on_failure(settings)
+        return "review" if value == "quarantine" else value
 
     def finding(self, misfit: Misfit, snapshot: Snapshot) -> Finding:
         share = misfit.rows / snapshot.rows
@@ -202,6 +217,10 @@ class Gate:
     def others(self, audited: Mapping[str, Json]) -> dict[str, Snapshot]:
         refs = {str(r["ref"]).rpartition(".")[0] for r in audited.get("rules", ()) if r.get("ref")}
         return {t: self.lake.snapshot(t) for t in refs if self.lake.exists(t)}
+
+
+def strictest(policies: list[OnFailure]) -> OnFailure | None:
+    return min(policies, key=STRICT.index, default=None)
 
 
 def said(finding: Finding, declared: list[Rule]) -> str:

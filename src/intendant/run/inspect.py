@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from intendant import checks
 from intendant.checks.rules import kinds, rules_of
 from intendant.errors import EngineError, SourceDamaged, UnknownName, UsageError
+from intendant.run.drifting import drifted_since
 from intendant.run.load import READERS, read_sql
 from intendant.types import Finding, Json, Snapshot, Stamp
 
@@ -26,6 +27,7 @@ def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]
         declared = rules_of(app.lake.settings(snapshot.table))
         others = {t: app.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r)}
         broken = checks.audit(app.engine, snapshot.table, snapshot, declared, others)
+        broken += drifted_since(app.workspace, app.lake, app.engine, snapshot.table)
         return reported(app, snapshot.table, snapshot, broken, cells, others=others)
     path = Path(subject)
     if not path.is_file():

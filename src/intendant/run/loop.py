@@ -25,6 +25,7 @@ from intendant.errors import Damaged, IntendantError, SourceError, SourceOverloa
 from intendant.lake import Lake, Stage
 from intendant.language import parse, print_step
 from intendant.run import faults
+from intendant.run.drifting import remember, waiting
 from intendant.run.gate import Gate
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
@@ -273,6 +274,7 @@ class Part:
             staged = _staged(audited)
             faults.boundary(f"between:{i}.publish")
             before = lake.snapshot(table).rows if lake.exists(table) else None
+            profile = waiting(stage)
             done = lake.publish(
                 stage,
                 staged.mode,
@@ -281,6 +283,7 @@ class Part:
                 sort_by=staged.sort_by,
                 operation=step.verb,
             )
+            remember(lake, profile, done)
             self.loop.watch("table.published", {"table": table, "rows": done.rows, "was": before})
         else:
             quarantined = Gate(self.loop.workspace, lake, self.loop.engine).already_aside(table, stamp) or 0
