@@ -17,6 +17,7 @@ from intendant.lake import Lake
 from intendant.language import parse, print_plan
 from intendant.language.plans import looks_like_plan
 from intendant.operators._compile import Typing
+from intendant.run import fixes
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
 from intendant.run.loop import Loop, Watcher
@@ -174,6 +175,8 @@ class Intendant(Views):
         plan = looks_like_plan(text) if len(text) < 20_000 else None
         confidence: float | None = 1.0
         confirm = False
+        if plan is None and (mended := fixes.planned(self, text)) is not None:
+            return mended
         if plan is None:
             proposal = self._proposed(text, answers, lessons if lessons is not None else [])
             timing["plan"] = _ms(started)
@@ -193,10 +196,10 @@ class Intendant(Views):
             typing = Typing(self.engine, self.lake.snapshot)
             self._planner = Planner(None if which == "embedded" else self.workspace.root / which, typing)
         catalog, focus = self.knowledge.learn_all(), self._focus()
-        found = self._planner.compile(text, catalog, focus=focus, answers=answers, values=self._values)
+        found = self._planner.compile(text, catalog, focus=focus, answers=answers, values=self.values)
         if found.status == "ready" and found.plan is not None:
             lessons.append(
-                Lesson(self.memory, self._planner, text, catalog, focus, self._values, answers, found.plan)
+                Lesson(self.memory, self._planner, text, catalog, focus, self.values, answers, found.plan)
             )
         return found
 
@@ -205,7 +208,7 @@ class Intendant(Views):
         events = self.journal.events(kinds=["table.published"], newest=True, limit=20)
         return tuple(dict.fromkeys(e.data["table"] for e in events if self.lake.exists(e.data["table"])))
 
-    def _values(self, table: str, column: str) -> list[str]:
+    def values(self, table: str, column: str) -> list[str]:
         """Distinct values of a text column, at most 60, for finding mentions of values in sentences."""
         from intendant.engines.base import quoted
         from intendant.operators.base import table_sql
@@ -279,6 +282,8 @@ class Intendant(Views):
                 },
             ),
         ]
+        if prepared.fixes:
+            facts.append(("fix.begun", "fix.begun", prepared.fixes))
         if needs and not approve:
             facts.append(
                 (
@@ -310,6 +315,7 @@ class Intendant(Views):
             if end is not None and time.monotonic() > end:
                 break
             time.sleep(0.1)
+        fixes.settle(self, run_id)
         return self.result(run_id, timing, started)
 
     def _done(self, run_id: str, part: int) -> bool:
@@ -334,7 +340,7 @@ class Intendant(Views):
         timing = dict(timing or {})
         if started is not None:
             timing["total"] = _ms(started)
-        return outcome(run_id, events, timing)
+        return fixes.told(outcome(run_id, events, timing), events)
 
     def resume(self) -> list[str]:
         """Finishes what stopped processes left: queued and half-done runs. The ids of the runs finished now.
@@ -349,6 +355,8 @@ class Intendant(Views):
         for run_id, start, part in waiting:
             self.owner.start(run_id, start, part)
         self.owner.wait(lambda: all(self._done(r, p) for r, _, p in waiting))
+        for run_id, _, _ in waiting:
+            fixes.settle(self, run_id)
         return [r for r, _, _ in waiting]
 
     def _queued(self) -> list[tuple[str, int, int]]:

@@ -1,4 +1,4 @@
-"""`intendant model info / pull / serve`: parse, call, print."""
+"""`intendant model ...`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from intendant.faces.options import HERE, AsJson, Folder, printed
 from intendant.types import Json
 
 if TYPE_CHECKING:
+    from intendant.app import Intendant
     from intendant.model.server.registration import Registration
+    from intendant.model.training.catalogs import World
+    from intendant.model.training.generate import Pair
     from intendant.workspace import Workspace
 
 __all__ = ["model"]
@@ -30,6 +33,19 @@ def workspace_of(folder: Path) -> Workspace | None:
     places = (folder, *Path.cwd().parents) if folder == HERE else ()
     found = next((p for p in places if (p / "intendant.toml").is_file()), None)
     return Workspace.open(found or folder) if found or folder != HERE else None
+
+
+def _workspace(folder: Path) -> Workspace:
+    found = workspace_of(folder)
+    if found is None:
+        raise UsageError("there is no workspace here", hint="Make one: `intendant init`, or name one with --workspace.")
+    return found
+
+
+def _opened(folder: Path) -> Intendant:
+    from intendant.app import Intendant
+
+    return Intendant(_workspace(folder).root)
 
 
 @model.command("info")
@@ -54,9 +70,7 @@ def pull(
     """Download a model into .intendant/models/; what was cut goes on, what is damaged is refused."""
     from intendant.model.choice import models_folder
 
-    found = workspace_of(workspace)
-    if found is None:
-        raise UsageError("there is no workspace here", hint="Make one: `intendant init`, or name one with --workspace.")
+    found = _workspace(workspace)
     got = _pulled(name, models_folder(found), file, revision, sha256, quiet=as_json or not sys.stderr.isatty())
     printed(got, as_json, "show_table")
 
@@ -139,3 +153,112 @@ def _said(found: Registration, already: bool, as_json: bool) -> None:
         return
     verb = f"is served already, by process {found.pid}, at" if already else "is served at"
     print(f"{found.name} {verb} {found.url}/v1{' (with a key)' if found.key else ''}", flush=True)
+
+
+Model = Annotated[str, typer.Argument(help="A name in .intendant/models/, a .npz file, or embedded.")]
+
+
+@model.command("memory")
+def memory(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """The sentences and plans that were approved, corrected, chosen or rejected here, and the answers to questions."""
+    from intendant.planner.pattern import pattern_text
+
+    kept = _opened(workspace).memory
+    examples = [
+        {"number": e.id, "verdict": e.verdict, "sentence": e.sentence, "plan": e.plan, "form": pattern_text(e.pattern),
+         "at": e.at, "run": e.run}
+        for e in kept.examples()
+    ]  # fmt: skip
+    if as_json:
+        printed({"examples": examples, "answers": kept.answers()}, as_json, "show_table")
+        return
+    printed(examples, as_json, "show_list")
+    if kept.answers():
+        printed(kept.answers(), as_json, "show_list")
+
+
+@model.command("forget")
+def forget(
+    number: Annotated[int | None, typer.Argument(help="The example's number, as `model memory` shows it.")] = None,
+    workspace: Folder = HERE,
+    everything: Annotated[bool, typer.Option("--all", help="All examples and answers; a damaged file too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget an example, or everything that was remembered."""
+    if (number is None) == (not everything):
+        raise UsageError("what to forget is not said", hint="Give an example's number, or --all.")
+    kept = _opened(workspace).memory
+    gone = kept.forget(number)
+    if number is not None and not gone:
+        raise UsageError(f"there is no example {number}", hint="`intendant model memory` shows the numbers.")
+    printed({"forgotten": gone}, as_json, "show_made")
+
+
+def _own(folder: Path) -> tuple[Workspace, list[Pair], World]:
+    """The workspace, its examples as training pairs, and its catalog as training sees it."""
+    from intendant.model.feedback import own_pairs, world_of
+
+    intendant = _opened(folder)
+    world = world_of(intendant.knowledge.learn_all(), intendant.values)
+    return intendant.workspace, own_pairs(intendant.memory.examples(), world), world
+
+
+@model.command("train")
+def train(
+    name: Annotated[str, typer.Argument(help="What the model shall be called.")],
+    workspace: Folder = HERE,
+    minutes: Annotated[float, typer.Option("--minutes", help="It ends at the latest after these.")] = 20.0,
+    steps: Annotated[int, typer.Option("--steps", help="It ends after these, of 48 sentences each.")] = 400,
+    start: Annotated[
+        str, typer.Option("--start", help="A .pt or .npz file to go on from; else the model in use.")
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", help="The same data in the same order.")] = 1,
+    threads: Annotated[int, typer.Option("--threads", help="Cores to use.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Train the planner's model on with this workspace's examples; needs the extra `train`."""
+    from intendant.model.feedback import Tuning
+    from intendant.model.feedback import train as trained
+
+    found, own, world = _own(workspace)
+    printed(trained(found, name, own, world, Tuning(minutes, steps, start, seed, threads)), as_json, "show_table")
+
+
+@model.command("eval")
+def evaluate(
+    name: Model = "",
+    workspace: Folder = HERE,
+    sentences: Annotated[int, typer.Option("--sentences", help="Held-out sentences of the bank; 0: all.")] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Score the model in use and another one, the newest trained here by default, side by side; tell what changed."""
+    from intendant.model.feedback import evaluate as evaluated
+
+    found, own, world = _own(workspace)
+    scores = evaluated(found, name, own, world, sentences)
+    if as_json:
+        printed(scores, as_json, "show_table")
+        return
+    names = [n for n in ("current", "candidate") if n in scores]
+    for kind, title in (("bank", "held-out sentences"), ("own", "this workspace")):
+        rows = [{title: f"{scores[n]} ({n})", **scores[kind][n]} for n in names]
+        printed(rows, as_json, "show_list")
+    for key in ("now_right", "now_wrong"):
+        if scores.get(key):
+            printed([{key.replace("_", " "): c["text"], **c} for c in scores[key]], as_json, "show_list")
+    if "worse" in scores:
+        said = scores["worse"] or f"no; take it: `intendant model use {scores['candidate']}`"
+        printed({"worse than the current": said}, as_json, "show_table")
+
+
+@model.command("use")
+def use(
+    name: Annotated[str, typer.Argument(help="A name in .intendant/models/, a .npz file, or embedded.")],
+    workspace: Folder = HERE,
+    force: Annotated[bool, typer.Option("--force", help="Though it is worse, or was not scored.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a planner's model into use: `[model] planner` of intendant.toml."""
+    from intendant.model.feedback import use as used
+
+    printed(used(_workspace(workspace), name, force=force), as_json, "show_made")
