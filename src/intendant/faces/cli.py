@@ -14,7 +14,8 @@ import typer
 
 from intendant.errors import IntendantError, UsageError
 from intendant.faces.models import model
-from intendant.faces.options import HERE, AsJson, Folder, printed
+from intendant.faces.options import HERE, AsJson, Folder, ended, opened, printed
+from intendant.faces.quality import numbers, rules
 from intendant.types import Json
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-EXIT = {"succeeded": 0, "failed": 1, "rolled_back": 1, "needs_answer": 3, "refused": 3, "waiting_approval": 4}
 app = typer.Typer(
     name="intendant",
     help="Runs data pipelines from short sentences.",
@@ -32,26 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(model, name="model")
-
-
-def opened(folder: Path, as_json: bool) -> Intendant:
-    """The app of a folder, or of the nearest one above the current folder; it shows progress on a terminal."""
-    from intendant.app import Intendant
-
-    watch = None
-    if sys.stderr.isatty() and not as_json:
-        from intendant.faces.terminal import Progress
-
-        watch = Progress()
-    if folder == HERE and not (folder / "intendant.toml").exists():
-        folder = next((p for p in Path.cwd().parents if (p / "intendant.toml").exists()), folder)
-    return Intendant(folder, watch=watch)
-
-
-def ended(result: Result, as_json: bool) -> None:
-    """Prints a run's result and ends with its exit status."""
-    printed(result.as_dict(), as_json, "show_result")
-    raise typer.Exit(EXIT[result.status])
+app.command()(rules)
 
 
 @app.command()
@@ -217,6 +198,23 @@ def check(
 ) -> None:
     """A quality report; nothing changes."""
     printed(opened(workspace, as_json).check(subject, cells=cells), as_json, "show_report")
+
+
+@app.command()
+def fix(
+    table: str,
+    workspace: Folder = HERE,
+    only: Annotated[str, typer.Option("--only", help="The numbers of the findings to mend, e.g. 1,3.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Preview only.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Mend what the check found in a table, look again, and take it back when that made it worse."""
+    from intendant.run.fixes import sentence
+
+    intendant = opened(workspace, as_json)
+    text = sentence(intendant.lake.spelled(table), numbers(only))
+    ended(_done(intendant, text, yes, dry_run, "", as_json), as_json)
 
 
 @app.command()

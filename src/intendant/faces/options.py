@@ -1,16 +1,23 @@
-"""Options that commands share, and how a command prints."""
+"""Options that commands share, how a command opens a workspace, and how it prints and ends."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from intendant.types import Json
 
-__all__ = ["HERE", "AsJson", "Folder", "printed"]
+if TYPE_CHECKING:
+    from intendant.app import Intendant
+    from intendant.types import Result
+
+__all__ = ["EXIT", "HERE", "AsJson", "Folder", "ended", "opened", "printed"]
+
+EXIT = {"succeeded": 0, "failed": 1, "rolled_back": 1, "needs_answer": 3, "refused": 3, "waiting_approval": 4}
 
 Folder = Annotated[
     Path, typer.Option("--workspace", "-w", help="The workspace's folder.", envvar="INTENDANT_WORKSPACE")
@@ -27,3 +34,23 @@ def printed(value: Json, as_json: bool, how: str) -> None:
         from intendant.faces import terminal
 
         getattr(terminal, how)(value)
+
+
+def opened(folder: Path, as_json: bool) -> Intendant:
+    """The app of a folder, or of the nearest one above the current folder; it shows progress on a terminal."""
+    from intendant.app import Intendant
+
+    watch = None
+    if sys.stderr.isatty() and not as_json:
+        from intendant.faces.terminal import Progress
+
+        watch = Progress()
+    if folder == HERE and not (folder / "intendant.toml").exists():
+        folder = next((p for p in Path.cwd().parents if (p / "intendant.toml").exists()), folder)
+    return Intendant(folder, watch=watch)
+
+
+def ended(result: Result, as_json: bool) -> None:
+    """Prints a run's result and ends with its exit status."""
+    printed(result.as_dict(), as_json, "show_result")
+    raise typer.Exit(EXIT[result.status])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from intendant.actions import actions
@@ -22,7 +23,10 @@ __all__ = ["Prepared", "prepare"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """`rendered` is the exact plan an approval binds; `needs_approval` says why ("" when it needs none)."""
+    """`rendered` is the exact plan an approval binds; `needs_approval` says why ("" when it needs none).
+
+    `fixes` is what is to be held against the table once a plan of mends has run.
+    """
 
     text: str
     plan: Plan
@@ -33,6 +37,7 @@ class Prepared:
     confidence: float | None
     confirm: bool = False
     catalog: Catalog = field(default_factory=Catalog)
+    fixes: Mapping[str, Json] | None = None
 
 
 def prepare(
