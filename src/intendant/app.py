@@ -315,7 +315,6 @@ class Intendant(Views):
             if end is not None and time.monotonic() > end:
                 break
             time.sleep(0.1)
-        fixes.settle(self, run_id)
         return self.result(run_id, timing, started)
 
     def _done(self, run_id: str, part: int) -> bool:
@@ -355,8 +354,6 @@ class Intendant(Views):
         for run_id, start, part in waiting:
             self.owner.start(run_id, start, part)
         self.owner.wait(lambda: all(self._done(r, p) for r, _, p in waiting))
-        for run_id, _, _ in waiting:
-            fixes.settle(self, run_id)
         return [r for r, _, _ in waiting]
 
     def _queued(self) -> list[tuple[str, int, int]]:

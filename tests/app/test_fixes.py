@@ -147,3 +147,11 @@ def test_more_findings_more_bad_cells_or_more_lost_rows_are_worse():
     assert "missing cells went from 10 to 11" in worse(then, {**then, "missing_cells": 11}, 0)
     assert "doubtful cells" in worse(then, {**then, "doubtful_cells": 21}, 0)
     assert worse(then, {**then, "rows": 94}, 5) == "6 rows went, 5 were named"
+
+
+def test_mends_that_wait_for_nobody_are_looked_at_all_the_same(dirty: Intendant):
+    """Whoever started the run need not stay for its end: the run itself looks again."""
+    run = dirty.do("fix what you found in orders", wait=0).run_id
+    dirty.owner.wait(lambda: dirty.journal.get(run, "fix.settled") is not None)
+    settled = dirty.journal.get(run, "fix.settled")
+    assert settled is not None and settled.data["worse"] == ""

@@ -21,12 +21,14 @@ from intendant.errors import IntendantError, UsageError
 from intendant.language.plans import parse
 from intendant.operators._compile import Typing, apply, sql_text
 from intendant.run.prepare import Prepared, prepare
+from intendant.run.undo import UNDO, Tell
 from intendant.types import Event, Finding, Json, Plan, Result, Snapshot, Stamp, Step
 
 if TYPE_CHECKING:
     from intendant.app import Intendant
+    from intendant.run.loop import Loop
 
-__all__ = ["Asked", "asks_for_fixes", "planned", "sentence", "settle", "told"]
+__all__ = ["Asked", "asks_for_fixes", "give_back_rules", "look_again", "planned", "sentence", "told"]
 
 DO = r"(?:please\s+)?(?:fix|repair|mend|clean(?:\s+up)?|correct)"
 FOUND = r"(?:what(?:ever)?\s+you(?:'ve|\s+have)?\s+found|what\s+the\s+(?:last\s+)?check\s+found)"
@@ -38,6 +40,7 @@ WHERE = r"(?:\s+(?:in|of|with|on)\s+(?:the\s+)?(?:table\s+)?(?P<table>\S(?:.*\S)
 ASKS = re.compile(rf"{DO}\s+(?:{FOUND}|{NUMBERS}|(?:all\s+)?(?:of\s+)?(?:the|these|those)\s+{THINGS}){WHERE}", re.I)
 REMOVES = frozenset(("drop_missing", "drop_duplicates", "drop_rows", "filter", "distinct"))
 MOST_CHANGES = 200
+RULES = ("rules", "on_failure")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def planned(app: Intendant, text: str) -> Prepared | Result | None:
     if asked is None or not app.lake.exists(asked.table):
         return None
     snapshot = app.lake.snapshot(asked.table)
-    found, before = looked(app, snapshot)
+    found, before = looked(app.loop, snapshot)
     found = told_last(app, snapshot, found)
     if wrong := [n for n in asked.only if not 1 <= n <= len(found)]:
         raise UsageError(
@@ -131,7 +134,7 @@ def mend_plan(
         "may_lose": sum(
             f.rows for f in {f.mend: f for f in sorted(taken, key=lambda f: f.rows)}.values() if removes(f)
         ),
-        "settings": {k: v for k, v in app.lake.settings(snapshot.table).items() if k in ("rules", "on_failure")},
+        "settings": {k: v for k, v in app.lake.settings(snapshot.table).items() if k in RULES},
     }
     return replace(prepared, preview=[*prepared.preview, *notes], fixes=facts)
 
@@ -153,14 +156,14 @@ def removes(f: Finding) -> bool:
     return any(s.verb == "check" or {o.verb for o in s.get("operators") or ()} & REMOVES for s in parse(f.mend).steps)
 
 
-def looked(app: Intendant, snapshot: Snapshot) -> tuple[list[Finding], dict[str, Json]]:
+def looked(loop: Loop, snapshot: Snapshot) -> tuple[list[Finding], dict[str, Json]]:
     """What is wrong with a version, and its measures: rows, findings, and the shares and counts of bad cells."""
-    declared = rules_of(app.lake.settings(snapshot.table))
-    others = {t: app.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r) if app.lake.exists(t)}
-    broken = checks.audit(app.engine, snapshot.table, snapshot, declared, others)
-    found = [*broken, *checks.detect(app.engine, snapshot.table, snapshot)]
-    report = checks.report(app.engine, snapshot.table, snapshot, found, others=others)
-    with examine(app.engine, snapshot.table, snapshot, others=others) as subject:
+    declared = rules_of(loop.lake.settings(snapshot.table))
+    others = {t: loop.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r) if loop.lake.exists(t)}
+    broken = checks.audit(loop.engine, snapshot.table, snapshot, declared, others)
+    found = [*broken, *checks.detect(loop.engine, snapshot.table, snapshot)]
+    report = checks.report(loop.engine, snapshot.table, snapshot, found, others=others)
+    with examine(loop.engine, snapshot.table, snapshot, others=others) as subject:
         missing, touched = measured(subject, found) if snapshot.rows and snapshot.columns else (0, 0)
     return found, {
         "version": snapshot.version,
@@ -196,33 +199,36 @@ def dicts(found: Sequence[Finding]) -> tuple[dict[str, Json], ...]:
 
 
 # ---------------------------------------------------------------- after
-def settle(app: Intendant, run_id: str) -> None:
-    """Looks again once a run of mends has ended well; takes it back when the table is worse. Doing it again does nothing."""
-    begun, ended = app.journal.get(run_id, "fix.begun"), app.journal.events(run_id, kinds=["run.finished"])
-    if begun is None or not ended or ended[-1].data["status"] != "succeeded" or app.journal.get(run_id, "fix.settled"):
+def look_again(loop: Loop, run_id: str, tell: Tell) -> dict[str, Json]:
+    """Tells how a run's mends left the table, beside the version before them: {"worse": what got worse, or ""}.
+
+    It looks at the run's own last version, so that asking again after it was taken back gives the same answer.
+    """
+    begun = loop.journal.get(run_id, "fix.begun")
+    assert begun is not None
+    table = str(begun.data["table"])
+    ours = [s.version for s in loop.lake.history(table) if s.run == run_id and not s.step.startswith(UNDO)]
+    if not ours:
+        return {"worse": ""}
+    then, before = loop.lake.snapshot(table, min(ours) - 1), begun.data["before"]
+    if before["version"] != then.version:  # another run came between the preview and this one
+        before = looked(loop, then)[1]
+    found, after = looked(loop, loop.lake.snapshot(table, max(ours)))
+    why = worse(before, after, int(begun.data["may_lose"]))
+    left = list(begun.data["findings"]) if why else [f.as_dict() for f in found]
+    facts = {"table": table, "before": before, "after": after, "worse": why, "findings": left}
+    tell("fix.settled", "fix.settled", {**facts, "changes": changed(loop, run_id, then)})
+    return {"worse": why}
+
+
+def give_back_rules(loop: Loop, run_id: str) -> None:
+    """The rules that a table had before a run of mends, if it is one: undoing a run leaves those that it declared."""
+    begun = loop.journal.get(run_id, "fix.begun")
+    if begun is None:
         return
     table = str(begun.data["table"])
-    with app.loop.holding([table]):
-        history = app.lake.history(table)
-        first = min((s.version for s in history if s.run == run_id), default=None)
-        if first is None:
-            return
-        then = app.lake.snapshot(table, first - 1)
-        before = begun.data["before"]
-        if before["version"] != then.version:  # another run came between the preview and this one
-            before = looked(app, then)[1]
-        found, after = looked(app, app.lake.snapshot(table))
-        why = worse(before, after, int(begun.data["may_lose"]))
-        changes = changed(app, run_id, then)
-        if why:
-            app.loop.undo(run_id)
-            settings = {k: v for k, v in app.lake.settings(table).items() if k not in ("rules", "on_failure")}
-            app.lake.set_settings(table, {**settings, **begun.data["settings"]}, Stamp(run_id, "fix"))
-        facts = {"table": table, "before": before, "after": after, "worse": why, "changes": changes,
-                 "findings": [f.as_dict() for f in found] if not why else list(begun.data["findings"])}  # fmt: skip
-        app.journal.append(run_id, "fix.settled", "fix.settled", facts)
-        if why:
-            app.journal.append(run_id, "finished.fix", "run.finished", {"status": "rolled_back"})
+    kept = {k: v for k, v in loop.lake.settings(table).items() if k not in RULES}
+    loop.lake.set_settings(table, {**kept, **begun.data["settings"]}, Stamp(run_id, f"{UNDO}fix"))
 
 
 def worse(before: Mapping[str, Json], after: Mapping[str, Json], may_lose: int) -> str:
@@ -238,17 +244,17 @@ def worse(before: Mapping[str, Json], after: Mapping[str, Json], may_lose: int) 
     return "; ".join(out)
 
 
-def changed(app: Intendant, run_id: str, then: Snapshot) -> list[dict[str, Json]]:
+def changed(loop: Loop, run_id: str, then: Snapshot) -> list[dict[str, Json]]:
     """Per column that was computed anew, the old and the new values with how many rows each: {"column", "rows", "values"}.
 
     At most MOST_CHANGES pairs a column; a column that was computed anew twice, or after rows had gone, is left out.
     """
-    proposed = app.journal.get(run_id, "plan.proposed")
+    proposed = loop.journal.get(run_id, "plan.proposed")
     assert proposed is not None
     operators = [o for s in parse(proposed.data["plan"]).steps if s.verb == "transform" for o in s.args["operators"]]
     derived = [o for o in operators if o.verb == "derive"]
     names = [str(o.args["name"]) for o in derived]
-    catalog = app.knowledge.catalog().with_table(then.table, then.columns)
+    catalog = loop.knowledge.catalog().with_table(then.table, then.columns)
     out = []
     for o in derived:
         column = next((c.name for c in then.columns if c.name.lower() == str(o.args["name"]).lower()), None)
@@ -257,18 +263,18 @@ def changed(app: Intendant, run_id: str, then: Snapshot) -> list[dict[str, Json]
         fresh = free_name("_new", then.columns)
         try:
             anew = Step("derive", {"name": fresh, "value": o.args["value"]})
-            relation = apply(then.table, (anew,), catalog, Typing(app.engine, app.lake.snapshot), "")
-            out.append(pairs(app, then, column, fresh, sql_text(relation.query)))
+            relation = apply(then.table, (anew,), catalog, Typing(loop.engine, loop.lake.snapshot), "")
+            out.append(pairs(loop, then, column, fresh, sql_text(relation.query)))
         except IntendantError:  # it builds on a column that the plan made before
             continue
     return out
 
 
-def pairs(app: Intendant, then: Snapshot, column: str, fresh: str, sql: str) -> dict[str, Json]:
+def pairs(loop: Loop, then: Snapshot, column: str, fresh: str, sql: str) -> dict[str, Json]:
     """The values of a column beside those computed anew, where they differ."""
     sides = ", ".join(f"CAST({quoted(c)} AS VARCHAR) AS {side}" for c, side in ((column, "a"), (fresh, "b")))
     query = f"SELECT a, b, count(*) AS n FROM (SELECT {sides} FROM ({sql}) AS x) AS y WHERE a IS DISTINCT FROM b"
-    found = app.engine.rows(f"{query} GROUP BY 1, 2 ORDER BY n DESC, 1, 2", {then.table: then})[1]
+    found = loop.engine.rows(f"{query} GROUP BY 1, 2 ORDER BY n DESC, 1, 2", {then.table: then})[1]
     values = [{"was": a, "is": b, "rows": int(n)} for a, b, n in found[:MOST_CHANGES]]
     return {"column": column, "rows": sum(int(n) for _, _, n in found), "values": values}
 

@@ -24,7 +24,7 @@ from intendant.engines.duckdb import DuckDB
 from intendant.errors import Damaged, IntendantError, SourceError, SourceOverloaded
 from intendant.lake import Lake, Stage
 from intendant.language import parse, print_step
-from intendant.run import faults
+from intendant.run import faults, fixes
 from intendant.run.drifting import remember, waiting
 from intendant.run.gate import Gate
 from intendant.run.journal import Journal
@@ -104,6 +104,8 @@ class Part:
         rest = range(start, len(self.steps))
         with self.loop.holding(t for i in rest for t in self.writes(i)):
             status = next((s for i in rest if (s := self.step(i)) != "succeeded"), "succeeded")
+            if status == "succeeded" and self.journal.get(self.run_id, "fix.begun"):
+                status = self.mended()
             self.phase("finish", lambda: self.finish(status))
         return status
 
@@ -359,10 +361,19 @@ class Part:
         self.tell(f"{i}.approval", "approval.requested", data)
         return {"event": "approval.requested"}
 
+    def mended(self) -> str:
+        """Looks again after mends; what they made worse, or what can't be looked at, is taken back."""
+        looked = self.phase("fix", lambda: fixes.look_again(self.loop, self.run_id, self.tell))
+        if "error" not in looked and not looked["worse"]:
+            return "succeeded"
+        undone = self.phase("fix.undo", self.undo)
+        return "failed" if "error" in looked or "error" in undone else "rolled_back"
+
     def undo(self) -> Facts:
         """Returns everything that this run changed to what it was."""
         for stage in self.stages.values():
             stage.discard()
+        fixes.give_back_rules(self.loop, self.run_id)
         Undo(self.loop.lake, self.journal, self.run_id, self.tell).all()
         return {"event": "run.rolled_back"}
 
