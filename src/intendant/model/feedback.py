@@ -237,12 +237,17 @@ def good(o: Outcome) -> bool:
 
 
 def changed(one: Sequence[Outcome], other: Sequence[Outcome]) -> list[dict[str, Json]]:
-    """Sentences that end well in `other` only: [{"catalog", "text", "plan", "was", "is"}]; "is" is what `other` said."""
+    """Sentences that end well in `other` only: [{"catalog", "text", "plan", "was", "is"}]."""
     return [
-        {"catalog": b.pair.catalog, "text": b.pair.text, "plan": b.pair.plan, "was": a.said, "is": b.said}
+        {"catalog": b.pair.catalog, "text": b.pair.text, "plan": b.pair.plan, "was": told(a), "is": told(b)}
         for a, b in zip(one, other, strict=True)
         if good(b) and not good(a)
     ]
+
+
+def told(o: Outcome) -> str:
+    """How a sentence ended: `wrong: check orders`, `asked: table`."""
+    return o.kind if o.said == o.kind else f"{o.kind}: {o.said}"
 
 
 def worse(old: Sequence[Outcome], new: Sequence[Outcome]) -> str:
