@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from math import exp, pi, sin
@@ -194,7 +195,7 @@ class Stream:
 
     def run(self, folder: Path) -> Stream:
         (folder / "intendant.toml").write_text('[policy]\non_drift = "rollback"\n')
-        engine = DuckDB(threads=2, temp=folder / "spill")
+        engine = DuckDB(threads=1, temp=folder / "spill")
         workspace, lake = Workspace.open(folder), Lake(folder / "lake", engine)
         r = random.Random(f"{self.shape} {self.seed}")
         world = {"phase": r.random()}
@@ -276,21 +277,28 @@ def written(streams: list[Stream], seeds: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def run(stream: Stream) -> Stream:
+    with tempfile.TemporaryDirectory() as tmp:
+        return stream.run(Path(tmp))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="101-104")
     parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--out", type=Path, default=HERE / "gate.md")
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
+    wanted = [Stream(shape, seed, given.whole) for seed in range(int(first), int(last or first) + 1)
+              for shape in given.shapes.split(",")]
     streams = []
-    for seed in range(int(first), int(last or first) + 1):
-        for shape in given.shapes.split(","):
-            with tempfile.TemporaryDirectory() as tmp:
-                streams.append(Stream(shape, seed, given.whole).run(Path(tmp)))
-            missed = [f for f, (state, _) in streams[-1].caught.items() if not state]
-            print(shape, seed, "missed", missed, "false", streams[-1].false, round(streams[-1].seconds, 1), "s", flush=True)
+    with ProcessPoolExecutor(given.jobs) as pool:
+        for s in pool.map(run, wanted):
+            streams.append(s)
+            missed = [f for f, (state, _) in s.caught.items() if not state]
+            print(s.shape, s.seed, "missed", missed, "false", s.false, round(s.seconds, 1), "s", flush=True)
     given.out.write_text(written(streams, given.seeds), encoding="utf-8")
 
 

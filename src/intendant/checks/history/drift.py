@@ -14,6 +14,7 @@ from intendant.checks.history.metrics.duplicates import Duplicates
 from intendant.checks.history.metrics.freshness import Freshness
 from intendant.checks.history.metrics.novelty import Novelty
 from intendant.checks.history.metrics.numbers import Numbers
+from intendant.checks.history.metrics.scale import Scale
 from intendant.checks.history.metrics.schema import Schema
 from intendant.checks.history.metrics.volume import Volume, gross
 from intendant.checks.history.profile import Profile
@@ -23,7 +24,7 @@ from intendant.types import Finding, Severity, Step
 __all__ = ["METRICS", "Drift", "drift"]
 
 METRICS: tuple[Metric, ...] = (
-    Schema(), Volume(), Freshness(), Completeness(), Duplicates(), Novelty(), Categories(), Numbers(),
+    Schema(), Volume(), Freshness(), Completeness(), Duplicates(), Novelty(), Categories(), Numbers(), Scale(),
 )  # fmt: skip
 """What breaks readers comes first."""
 GRAVE, CLEAR = 4.0, 1.5

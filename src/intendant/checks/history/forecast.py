@@ -13,18 +13,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-__all__ = ["Surprise", "chance_of", "surprise", "surprising_distance"]
+__all__ = ["Surprise", "RECENT", "WINDOW", "chance_of", "spread_of", "surprise", "surprising_distance"]
 
 RECENT = 5
 """Values of which a forecast is the median: two bad loads among them don't move it."""
 SAME_PHASE = 4
 PRIOR_WEIGHT = 4.0
 """Degrees of freedom of the prior, as much as ten loads know about their own spread."""
-MAD_EFFICIENCY = 0.37
-"""What a residual adds to the degrees of freedom when spread is measured by the MAD (Rousseeuw and Croux 1993)."""
-MAD_TO_SIGMA = 1.4826
+EFFICIENCY = 0.82
+"""What a residual adds to the degrees of freedom when spread is measured by Qn (Rousseeuw and Croux 1993)."""
+QN_TO_SIGMA = 2.2219
+QN_SMALL = (0.399, 0.994, 0.512, 0.844, 0.611, 0.857, 0.669, 0.872)
+"""Their factors for 2 to 9 values."""
+WINDOW = 20
+"""Loads whose distances from those before them are known; more of them cost more than they tell."""
 CHRONIC = 0.05
-"""A value is nothing new when more than this share of the past was as far out."""
+"""A value is nothing new when more than this share of the past was as far out, or several of it half as far."""
+CLEARLY = 0.7
+"""A season is believed when it makes the errors of the forecasts at least so much smaller."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,11 @@ def surprise(
     """How far `now` is from its forecast.
 
     `prior` is how much such a metric moves by nature (a standard deviation), `sampling` the standard error of `now` as
-    a sample; `side` is 1 or -1 when only more or only less is of interest. `times` are those of `past`, for seasons.
+    a sample; `side` is 1 or -1 when only more or only less is of interest. `times` are those of `past` (ISO), `at` that
+    of `now`, for seasons; there are none where one of them is not known.
     `past` has at least two values.
     """
-    forecast, errors = _best(now, past, times, at)
+    forecast, errors = _best(past, times, at, prior)
     bias = median(errors) * len(errors) / (len(errors) + PRIOR_WEIGHT)
     rest = [e - bias for e in errors]
     return _judged(now, forecast + bias, rest, prior, sampling, side)
@@ -72,30 +79,51 @@ def chance_of(t: float, freedom: float) -> float:
     return math.erfc(z / math.sqrt(2))
 
 
+def spread_of(values: Sequence[float]) -> float:
+    """Qn, a standard deviation that up to half of the values may spoil; 0 for fewer than two."""
+    n = len(values)
+    if n < 2:
+        return 0.0
+    apart = sorted(abs(a - b) for i, a in enumerate(values) for b in values[:i])
+    half = n // 2 + 1
+    small = QN_SMALL[n - 2] if n < 10 else n / (n + (1.4 if n % 2 else 3.8))
+    return QN_TO_SIGMA * small * apart[half * (half - 1) // 2 - 1]
+
+
+def mean_of(errors: Sequence[float]) -> float:
+    """The mean distance from their median: two odd days of seven count, which for Qn they don't."""
+    middle = median(errors)
+    return sum(abs(e - middle) for e in errors) / len(errors)
+
+
 def _judged(now: float, expected: float, rest: Sequence[float], prior: float, sampling: float, side: int) -> Surprise:
+    """`rest` are the errors of the past beside its bias."""
     off = now - expected
     if side and off * side <= 0:
         return Surprise(expected, 1.0)
-    known = MAD_EFFICIENCY * len(rest)
-    spread = MAD_TO_SIGMA * median(abs(e) for e in rest)
+    known = EFFICIENCY * len(rest)
     freedom = PRIOR_WEIGHT + known
-    variance = (PRIOR_WEIGHT * prior**2 + known * spread**2) / freedom + sampling**2
+    variance = (PRIOR_WEIGHT * prior**2 + known * spread_of(rest) ** 2) / freedom + sampling**2
     chance = chance_of(off / math.sqrt(variance), freedom) / (2 if side else 1)
     as_far = sum(e * off > 0 and abs(e) >= abs(off) for e in rest)
-    if as_far > CHRONIC * len(rest):
+    half_as_far = sum(e * off > 0 and 2 * abs(e) >= abs(off) for e in rest)
+    if as_far > CHRONIC * len(rest) or half_as_far > max(1, CHRONIC * len(rest)):
         chance = max(chance, (1 + as_far) / (1 + len(rest)))
     return Surprise(expected, chance)
 
 
-def _best(now: float, past: Sequence[float], times: Sequence[str], at: str) -> tuple[float, list[float]]:
-    """The forecast of `now`, and the errors of forecasts of the past made in the same way."""
-    ways = [(_recent(past, len(past)), [x - _recent(past, i) for i, x in enumerate(past)])]
-    for phases in _phases(times, at) if times else ():
+def _best(past: Sequence[float], times: Sequence[str], at: str, prior: float) -> tuple[float, list[float]]:
+    """The next forecast, and the errors of the forecasts of the past that were made in the same way."""
+    best = (_recent(past, len(past)), [x - _recent(past, i) for i, x in enumerate(past)])
+    for phases in _phases(times, at) if all((*times, at)) else ():
         same = [_same_phase(past, phases, i) for i in range(len(past) + 1)]
         errors = [x - f for x, f in zip(past, same, strict=False) if f is not None]
-        if same[-1] is not None and len(errors) >= 2 * SAME_PHASE:
-            ways.append((same[-1], errors))
-    return min(ways, key=lambda w: median(abs(e - median(w[1])) for e in w[1]))
+        if same[-1] is None or len(errors) < 2 * SAME_PHASE:
+            continue
+        better = prior + mean_of(errors) < CLEARLY * (prior + mean_of(best[1]))
+        if better:
+            best = (same[-1], errors)
+    return best
 
 
 def _recent(past: Sequence[float], i: int) -> float:

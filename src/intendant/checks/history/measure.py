@@ -24,7 +24,8 @@ MOST_CODES = 20
 """The same for whole numbers: with so few values they stand for something."""
 MOST_UNIQUE = 16
 """Columns in which repeats are counted exactly."""
-NEARLY_UNIQUE = 0.8
+NEARLY_UNIQUE = 0.5
+"""The first scan's number of different values is an estimate, so columns that may be unique are counted exactly."""
 LONGEST = 60
 EXACT_ROWS = 2_000_000
 """Above so many rows quantiles are approximate, and repeats are counted on the values with some hash."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from intendant.checks.history.forecast import RECENT, surprising_distance
+from intendant.checks.history.forecast import RECENT, WINDOW, surprising_distance
 from intendant.checks.history.limits import Limits
 from intendant.checks.history.metrics.base import Metric, Reading, percent, there
 from intendant.checks.history.metrics.numbers import even
@@ -34,11 +34,11 @@ class Categories(Metric):
     def reading(
         self, column: str, own: ColumnProfile, kind: str, loads: Sequence[ColumnProfile], limits: Limits
     ) -> Reading:
-        known = [shares(counts_of(c, kind)) for c in loads]
+        known = [shares(counts_of(c, kind)) for c in loads[-WINDOW - RECENT :]]
         counts, is_now = counts_of(own, kind), shares(counts_of(own, kind))
-        usual = [distance(s, reference(known[:i])) for i, s in enumerate(known) if i]
+        usual = [nearest(s, known[:i]) for i, s in enumerate(known) if i]
         was = reference(known)
-        off = distance(is_now, was)
+        off = nearest(is_now, known)
         n = even(sum(counts.values()), loads)
         found = surprising_distance(
             off, usual, prior=PRIOR, mean=sampled_distance(was, n), sampling=1 / math.sqrt(4 * n)
@@ -68,6 +68,11 @@ def counts_of(column: ColumnProfile, kind: str) -> Mapping[str, int]:
 def shares(counts: Mapping[str, int]) -> dict[str, float]:
     total = sum(counts.values())
     return {v: n / total for v, n in counts.items()} if total else {}
+
+
+def nearest(one: Mapping[str, float], known: Sequence[Mapping[str, float]]) -> float:
+    """The distance from the recent loads, or from the last one if that is nearer: a trend is followed closely."""
+    return min(distance(one, reference(known)), distance(one, known[-1]))
 
 
 def reference(known: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from intendant.checks.history.forecast import RECENT, surprising_distance
+from intendant.checks.history.forecast import RECENT, WINDOW, surprising_distance
 from intendant.checks.history.limits import Limits
 from intendant.checks.history.metrics.base import Metric, Reading, there
 from intendant.checks.history.profile import LEVELS, ColumnProfile, Profile
@@ -34,9 +34,9 @@ class Numbers(Metric):
             loads = [c for _, c in there(past, column) if c.quantiles]
             if own.quantiles is None or own.values is not None or len(loads) < limits.versions:
                 continue
-            known = [c.quantiles for c in loads if c.quantiles]
-            usual = [distance(q, reference(known[:i])) for i, q in enumerate(known) if i]
-            off = distance(own.quantiles, reference(known))
+            known = [c.quantiles for c in loads if c.quantiles][-WINDOW - RECENT :]
+            usual = [nearest(q, known[:i]) for i, q in enumerate(known) if i]
+            off = nearest(own.quantiles, known)
             n = even(own.filled, loads)
             found = surprising_distance(
                 off, usual, prior=PRIOR, mean=MEAN / math.sqrt(n), sampling=SIGMA / math.sqrt(n)
@@ -47,6 +47,11 @@ class Numbers(Metric):
                 f" (distance {off:.2f}, usually {median(usual):.2f})."
             )
             yield Reading(column, off / limits.distance, found.chance, evidence, was, is_now, own.filled)
+
+
+def nearest(quantiles: Sequence[float], known: Sequence[Sequence[float]]) -> float:
+    """The distance from the recent loads, or from the last one if that is nearer: a trend is followed closely."""
+    return min(distance(quantiles, reference(known)), distance(quantiles, known[-1]))
 
 
 def reference(known: Sequence[Sequence[float]]) -> list[float]:

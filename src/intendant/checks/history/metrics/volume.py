@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from intendant.checks.history.forecast import surprise
 from intendant.checks.history.limits import Limits
@@ -13,7 +14,7 @@ from intendant.checks.history.profile import Profile
 __all__ = ["Volume", "gross"]
 
 PRIOR = 0.1
-"""Loads of the same thing differ by a tenth where nothing else is known; increments by what came since, so by more."""
+"""Loads of the same thing differ by a tenth and by chance where nothing else is known; increments by much more."""
 PRIOR_PART = 0.5
 LARGE = 100
 """Below so many rows ten times more or fewer is nothing gross."""
@@ -28,8 +29,7 @@ class Volume(Metric):
         found = surprise(
             math.log1p(now.rows),
             [math.log1p(p.rows) for p in past],
-            prior=PRIOR_PART if now.part else PRIOR,
-            sampling=1 / math.sqrt(now.rows + 1),
+            prior=math.hypot(PRIOR_PART if now.part else PRIOR, 1 / math.sqrt(1 + median(p.rows for p in past))),
             times=[p.at for p in past],
             at=now.at,
         )
