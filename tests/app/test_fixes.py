@@ -16,12 +16,14 @@ TABLES = ("orders", "staging.orders", "staging.items", "problems of mine", "Fix"
 @pytest.mark.parametrize(
     ("text", "asked"),
     [
-        ("fix what you found in staging.orders", Asked("staging.orders")),
-        ("Please repair the problems you found in ORDERS.", Asked("orders")),
+        ("fix what you found in staging.orders", Asked("staging.orders", told=True)),
+        ("Please repair the problems you found in ORDERS.", Asked("orders", told=True)),
         ("clean up all the issues in the table orders!", Asked("orders")),
         ("mend these findings", Asked("last")),
-        ("Fix what you've found", Asked("last")),
-        ("correct what the check found with problems of mine", Asked("problems of mine")),
+        ("Fix what you've found", Asked("last", told=True)),
+        ("fix all findings in orders", Asked("orders")),
+        ("repair all of the problems that you have found", Asked("last", told=True)),
+        ("correct what the check found with problems of mine", Asked("problems of mine", told=True)),
         ("fix findings 1, 3 and 12 in staging.items", Asked("staging.items", (1, 3, 12))),
         ("fix finding 2", Asked("last", (2,))),
         ("fix the data quality issues of Fix", Asked("Fix")),
@@ -112,6 +114,11 @@ def test_only_what_the_last_check_told_of_is_mended(dirty: Intendant):
     result = dirty.do("fix what you found")
     assert result.plan == "transform orders drop duplicates by order_id"
     assert rows(dirty, "SELECT count(*) FROM orders WHERE note = 'N/A'") == [[30]]
+
+
+def test_a_check_that_found_nothing_hides_nothing(dirty: Intendant):
+    assert dirty.do("check orders for not null order_id").findings == ()
+    assert len(dirty.do("fix what you found in orders", dry_run=True).preview) > 2
 
 
 def test_a_clean_table_needs_no_mending(dirty: Intendant):

@@ -96,6 +96,11 @@ def test_cells_that_are_at_fault_do_not_spoil_a_rule_and_are_counted(engine: Duc
     assert found["not null sku"].breaks == 1
 
 
+def test_a_column_full_of_stand_ins_is_not_offered_as_filled_nor_what_many_rows_break(engine: DuckDB, table: Make):
+    sql = "SELECT i AS id, CASE WHEN i % 13 = 0 THEN 'N/A' ELSE 'left at door ' || (i % 7) END AS note FROM range(400) t(i)"
+    assert [s.sentence for s in suggest(engine, "t", table(sql)) if s.rule.column == "note"] == []
+
+
 def test_a_long_tail_has_no_upper_bound(engine: DuckDB, table: Make):
     sql = "SELECT exp(((hash(i) % 1000) / 1000.0 - 0.5) * 14) AS price FROM range(500) t(i)"
     assert [s.sentence for s in suggest(engine, "t", table(sql)) if s.rule.type == "range"] == ["price at least 0"]

@@ -140,6 +140,7 @@ def suggest(
         findings = [f for d in DETECTORS for f in d.find(subject)]
         evidence = Evidence(engine, subject, findings, past, snapshot, known, declared)
         made = [s for suggester in SUGGESTERS for s in suggester(evidence) if evidence.offers(s.rule)]
+        made = [s for s in made if s.breaks <= TOLERATED * subject.total]
     return [kept for s in made if (kept := remembered(engine, table, past, known, s))]
 
 
@@ -228,7 +229,11 @@ def referenced(e: Evidence, c: Clean, table: str, column: Column) -> Suggestion 
 def not_null(e: Evidence) -> Iterator[Suggestion]:
     total = e.subject.total
     for c in e.columns:
+        absent = e.subject.disguised.get(c.column.name, frozenset())
         missing = total - e.subject.stats[c.column.name].filled
+        stand_ins = sum(e.subject.values(c.column.name).get(v, 0) for v in absent)
+        if stand_ins > TOLERATED * total:  # N/A fills the column, but with nothing
+            continue
         confidence = sure(total) if not missing else 1 - (missing + 3) / total
         if missing <= TOLERATED * total and confidence >= SURE_ENOUGH:
             said = f"{total - missing:,} of {total:,} rows have a value of {c.column.name}."

@@ -32,12 +32,12 @@ __all__ = ["Asked", "asks_for_fixes", "give_back_rules", "look_again", "planned"
 
 DO = r"(?:please\s+)?(?:fix|repair|mend|clean(?:\s+up)?|correct)"
 FOUND = r"(?:what(?:ever)?\s+you(?:'ve|\s+have)?\s+found|what\s+the\s+(?:last\s+)?check\s+found)"
-THINGS = (
-    r"(?:data\s+)?(?:quality\s+)?(?:problems?|findings?|issues?|faults?)(?:\s+(?:that\s+)?you(?:'ve|\s+have)?\s+found)?"
-)
+THINGS = r"(?:data\s+)?(?:quality\s+)?(?:problems?|findings?|issues?|faults?)"
+YOURS = r"(?P<yours>\s+(?:that\s+)?you(?:'ve|\s+have)?\s+found)?"
+ALL = r"(?:all\s+(?:of\s+)?(?:(?:the|these|those)\s+)?|(?:the|these|those)\s+)"
 NUMBERS = r"findings?\s+(?P<only>\d+(?:\s*(?:,|and)\s*\d+)*)"
 WHERE = r"(?:\s+(?:in|of|with|on)\s+(?:the\s+)?(?:table\s+)?(?P<table>\S(?:.*\S)?))?"
-ASKS = re.compile(rf"{DO}\s+(?:{FOUND}|{NUMBERS}|(?:all\s+)?(?:of\s+)?(?:the|these|those)\s+{THINGS}){WHERE}", re.I)
+ASKS = re.compile(rf"{DO}\s+(?:(?P<found>{FOUND})|{NUMBERS}|{ALL}{THINGS}{YOURS}){WHERE}", re.I)
 REMOVES = frozenset(("drop_missing", "drop_duplicates", "drop_rows", "filter", "distinct"))
 MOST_CHANGES = 200
 RULES = ("rules", "on_failure")
@@ -45,10 +45,14 @@ RULES = ("rules", "on_failure")
 
 @dataclass(frozen=True)
 class Asked:
-    """A request for mends of a table's findings; `only` are their numbers, from 1 (all when empty)."""
+    """A request for mends of a table's findings; `only` are their numbers, from 1 (all when empty).
+
+    `told`: just those that a check has told of already, if one has.
+    """
 
     table: str
     only: tuple[int, ...] = ()
+    told: bool = False
 
 
 def asks_for_fixes(text: str, tables: Collection[str], last: str | None = None) -> Asked | None:
@@ -60,24 +64,25 @@ def asks_for_fixes(text: str, tables: Collection[str], last: str | None = None) 
     if not said:
         return None
     only = tuple(map(int, re.findall(r"\d{1,6}", said["only"] or "")))
-    name = said["table"]
+    name, told = said["table"], bool(said["found"] or said["yours"])
     if name is None:
-        return Asked(last, only) if last else None
+        return Asked(last, only, told) if last else None
     name = name.strip("\"'`")
     exact = [t for t in tables if t == name] or [t for t in tables if t.lower() == name.lower()]
-    return Asked(exact[0], only) if len(exact) == 1 else None
+    return Asked(exact[0], only, told) if len(exact) == 1 else None
 
 
 def sentence(table: str, only: Sequence[int] = ()) -> str:
     """The sentence that asks for a table's mends."""
-    return f"fix findings {', '.join(map(str, only))} in {table}" if only else f"fix what you found in {table}"
+    return f"fix findings {', '.join(map(str, only))} in {table}" if only else f"fix all findings in {table}"
 
 
 # ---------------------------------------------------------------- before
 def planned(app: Intendant, text: str) -> Prepared | Result | None:
     """The plan that a request for mends means; None when the text is no such request, a Result when nothing is to mend.
 
-    The findings are those of the last check when it looked at this version of the table, else of a check made now.
+    The findings are those of a check made now; where the text speaks of what was found, just those that the last check of
+    this version told of, if it told of any.
     Raises UsageError for a number that no finding has.
     """
     if not ASKS.fullmatch(text.strip().rstrip(".!").strip()):
@@ -88,7 +93,8 @@ def planned(app: Intendant, text: str) -> Prepared | Result | None:
         return None
     snapshot = app.lake.snapshot(asked.table)
     found, before = looked(app.loop, snapshot)
-    found = told_last(app, snapshot, found)
+    if asked.told:
+        found = told_last(app, snapshot, found)
     if wrong := [n for n in asked.only if not 1 <= n <= len(found)]:
         raise UsageError(
             f"there is no finding {wrong[0]} in {snapshot.table!r}",
@@ -182,7 +188,7 @@ def last_check(app: Intendant) -> Event | None:
 
 
 def told_last(app: Intendant, snapshot: Snapshot, found: list[Finding]) -> list[Finding]:
-    """Just what the last check of this version told of; everything when none looked at it."""
+    """Just what the last check of this version told of; everything when none looked at it, or it told of nothing."""
     for e in app.journal.events(kinds=["step.done", "table.published", "table.rolled_back"], newest=True, limit=500):
         if snapshot.table not in (e.data.get("table"), *(o["table"] for o in e.data.get("outputs", ()))):
             continue
@@ -190,7 +196,7 @@ def told_last(app: Intendant, snapshot: Snapshot, found: list[Finding]) -> list[
             return found
         known = {(f["check"], f["column"], f["evidence"]) for f in e.data.get("findings", ())}
         told_of = [f for f in found if (f.check, f.column, f.evidence) in known]
-        return told_of if len(told_of) == len(known) else found
+        return told_of if told_of and len(told_of) == len(known) else found
     return found
 
 
