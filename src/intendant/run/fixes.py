@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from intendant import checks
 from intendant.checks.rules import kinds, rules_of
-from intendant.checks.split import free_name
+from intendant.checks.split import bad_rows_sql, free_name
 from intendant.checks.subject import examine
 from intendant.checks.summary import measured
 from intendant.engines.base import quoted
-from intendant.errors import IntendantError, UsageError
+from intendant.errors import IntendantError, PolicyError, UsageError
 from intendant.language.plans import parse
 from intendant.operators._compile import Typing, apply, sql_text
 from intendant.run.prepare import Prepared, prepare
@@ -112,12 +112,12 @@ def mend_plan(
     app: Intendant, text: str, snapshot: Snapshot, found: Sequence[Finding], unmended: Sequence[Finding],
     before: Mapping[str, Json],
 ) -> Prepared:  # fmt: skip
-    """The mends as one plan, as many of them as fit after each other."""
+    """The mends as one plan, as many of them as fit after each other; rows go first, so that just those named go."""
     typing = Typing(app.engine, app.lake.snapshot)
     taken: list[Finding] = []
     later: list[Finding] = []
     prepared: Prepared | None = None
-    for f in found:
+    for f in sorted(found, key=lambda f: not removes(f)):
         if f.mend in {t.mend for t in taken}:
             taken.append(f)
             continue
@@ -126,10 +126,10 @@ def mend_plan(
             prepared = prepare(text, Plan(steps), app.knowledge, typing, 1.0)
             taken.append(f)
         except IntendantError:
-            if not taken and f is found[-1]:
-                raise
             later.append(f)
-    assert prepared is not None
+    if prepared is None:
+        said = f"none of the mends of {snapshot.table!r} fits it as it is"
+        raise PolicyError(said, hint=f"`intendant check {snapshot.table}` shows them; run them one by one.")
     notes = [f"mend finding: {f.evidence}" for f in taken]
     notes += [f"leave for another time, since it doesn't fit after these: {f.evidence}" for f in later]
     notes += [f"leave alone, since no sentence mends it: {f.evidence}" for f in unmended]
@@ -137,9 +137,7 @@ def mend_plan(
         "table": snapshot.table,
         "before": dict(before),
         "findings": dicts(taken),
-        "may_lose": sum(
-            f.rows for f in {f.mend: f for f in sorted(taken, key=lambda f: f.rows)}.values() if removes(f)
-        ),
+        "may_lose": named(app, snapshot, [f for f in taken if removes(f)]),
         "settings": {k: v for k, v in app.lake.settings(snapshot.table).items() if k in RULES},
     }
     return replace(prepared, preview=[*prepared.preview, *notes], fixes=facts)
@@ -160,6 +158,19 @@ def merged(steps: Sequence[Step]) -> tuple[Step, ...]:
 def removes(f: Finding) -> bool:
     """Whether a finding's mend takes its rows out of the table (a `check` puts them into quarantine)."""
     return any(s.verb == "check" or {o.verb for o in s.get("operators") or ()} & REMOVES for s in parse(f.mend).steps)
+
+
+def named(app: Intendant, snapshot: Snapshot, found: Sequence[Finding]) -> int:
+    """How many rows these findings are about, each row once."""
+    predicates = [f.where for f in found if f.where]
+    if not predicates:
+        return 0
+    others = {
+        t: app.lake.snapshot(t) for t in app.lake.names() if any(quoted(t.rpartition(".")[2]) in p for p in predicates)
+    }
+    bad = bad_rows_sql(app.engine, snapshot.table, snapshot, predicates)
+    rows = app.engine.rows(f"SELECT count(*) FROM ({bad}) AS b", {**others, snapshot.table: snapshot})[1]
+    return int(rows[0][0])
 
 
 def looked(loop: Loop, snapshot: Snapshot) -> tuple[list[Finding], dict[str, Json]]:
