@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from intendant.checks.history import Profile, drift, measured
+from intendant.checks.history import ColumnProfile, Profile, drift, measured
 from intendant.checks.history.profile import LEVELS, REST
 from intendant.engines.duckdb import DuckDB
 from intendant.types import Snapshot
@@ -52,7 +52,7 @@ def test_counts_quantiles_values_and_the_newest_time_are_those_of_the_rows(engin
             " AS kind, TIMESTAMP '2024-01-01' + INTERVAL (i) HOUR AS at, 'AB-' || i AS code FROM range(101) t(i)"
         ),
     )
-    assert profile.columns["x"].quantiles == tuple(100 * level for level in LEVELS)
+    assert profile.columns["x"].quantiles == pytest.approx([100 * level for level in LEVELS])
     assert profile.columns["kind"].values == {"v2": 25, "v3": 25}
     assert profile.columns["kind"].filled == 50
     assert profile.missing("kind") == pytest.approx(51 / 101)
@@ -68,9 +68,9 @@ def test_repeated_rows_and_repeated_keys_are_counted_exactly(engine: DuckDB, tab
 
 
 def test_a_time_in_the_future_of_the_load_is_not_its_newest(engine: DuckDB, table: Make) -> None:
-    snapshot = table("SELECT * FROM (VALUES (TIMESTAMP '2024-05-01'), (TIMESTAMP '9999-12-31')) t(at)")
+    snapshot = table("SELECT * FROM (VALUES (TIMESTAMP '2024-05-01'), (TIMESTAMP '9999-12-31')) t(a)")
     profile = measured(engine, replace(snapshot, at="2024-05-02T00:00:00Z"))
-    assert profile.columns["at"].newest == 1714521600
+    assert profile.columns["a"].newest == 1714521600
 
 
 def test_the_same_rows_have_the_same_profile(engine: DuckDB, table: Make) -> None:
@@ -88,11 +88,11 @@ def test_rare_values_and_shapes_are_summed_up(engine: DuckDB, table: Make) -> No
 
 def test_a_table_of_2000_columns_is_measured_in_full_for_some_and_for_gaps_in_all(engine: DuckDB, table: Make) -> None:
     columns = ", ".join(f"CASE WHEN i % 2 = 0 THEN i + {n} END AS c{n}" for n in range(2000))
-    profile = measured(engine, table(f"SELECT {columns} FROM range(40) t(i)"))
+    profile = measured(engine, table(f"SELECT {columns} FROM range(400) t(i)"))
     assert len(profile.columns) == 2000
     assert profile.columns["c0"].quantiles is not None and profile.columns["c1999"].quantiles is None
-    assert {c.filled for c in profile.columns.values()} == {20}
+    assert {c.filled for c in profile.columns.values()} == {200}
     assert len(json.dumps(profile.as_dict())) < 500_000
-    emptied = replace(profile, columns={n: replace(c, filled=0) for n, c in profile.columns.items()})
+    emptied = replace(profile, columns={n: ColumnProfile(c.type, 0) for n, c in profile.columns.items()})
     assert {d.finding.check for d in drift(emptied, [profile] * 8)} == {"drift_missing"}
     assert drift(profile, [profile] * 8) == []

@@ -80,7 +80,7 @@ def _counted(con: duckdb.DuckDBPyConnection, source: str, snapshot: Snapshot) ->
     rows = int(next(row))
     seen = []
     for i, column in enumerate(snapshot.columns):
-        kind, filled = kind_of_type(column.type), int(next(row))
+        kind, filled = _kind(column), int(next(row))
         if i >= MOST_COLUMNS or kind == "other":
             seen.append(_Seen(column, kind, filled))
             continue
@@ -91,16 +91,21 @@ def _counted(con: duckdb.DuckDBPyConnection, source: str, snapshot: Snapshot) ->
     return rows, seen
 
 
+def _kind(column: Column) -> str:
+    """The kind of its type; a length of time is no number to the engine."""
+    return "duration" if column.type.upper() == "INTERVAL" else kind_of_type(column.type)
+
+
 def _present(column: Column) -> str:
     """The column's value, NULL where it is blank text."""
     own = quoted(column.name)
-    if kind_of_type(column.type) != "text":
+    if _kind(column) != "text":
         return own
     return f"CASE WHEN trim({own}::VARCHAR) <> '' THEN {own} END"
 
 
 def _figures(column: Column, at: str, exact: bool) -> list[str]:
-    own, kind = quoted(column.name), kind_of_type(column.type)
+    own, kind = quoted(column.name), _kind(column)
     if kind == "other":
         return []
     out = [f"approx_count_distinct({own})"]
