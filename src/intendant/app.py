@@ -136,7 +136,13 @@ class Intendant(Views):
                 return self._previewed(prepared, timing, started)
             said: list[bool] = []
             result = self._run(
-                prepared, run_id or new_run_id(), approve=approve, by=by, wait=wait, timing=timing, started=started,
+                prepared,
+                run_id or new_run_id(),
+                approve=approve,
+                by=by,
+                wait=wait,
+                timing=timing,
+                started=started,
                 confirm=confirm and noting(confirm, said),
             )
             return self._learned(result, lessons[0], said[0] if said else None) if lessons else result
@@ -194,13 +200,13 @@ class Intendant(Views):
         if self._planner is None:
             which = self.workspace.model.planner
             typing = Typing(self.engine, self.lake.snapshot)
-            self._planner = Planner(None if which == "embedded" else self.workspace.root / which, typing)
+            self._planner = Planner(
+                None if which == "embedded" else self.workspace.root / which, typing, memory=self.memory
+            )
         catalog, focus = self.knowledge.learn_all(), self._focus()
         found = self._planner.compile(text, catalog, focus=focus, answers=answers, values=self.values)
         if found.status == "ready" and found.plan is not None:
-            lessons.append(
-                Lesson(self.memory, self._planner, text, catalog, focus, self.values, answers, found.plan)
-            )
+            lessons.append(Lesson(self.memory, self._planner, text, catalog, focus, self.values, answers, found.plan))
         return found
 
     def _focus(self) -> tuple[str, ...]:

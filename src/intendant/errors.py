@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 __all__ = [
     "ApprovalInvalid",
@@ -202,7 +202,9 @@ def did_you_mean(name: str, known: Iterable[str], what: str = "name") -> str:
     names = sorted(set(known))
     if not names:
         return f"There is no {what} yet."
-    near = process.extractOne(name.lower(), {n: n.lower() for n in names}, score_cutoff=70)
+    lower = {n: n.lower() for n in names}
+    near = process.extractOne(name.lower(), lower, scorer=fuzz.ratio, score_cutoff=65)
+    near = near or process.extractOne(name.lower(), lower, score_cutoff=70)
     if near:
         return f"Did you mean {near[2]!r}?"
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

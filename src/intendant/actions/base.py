@@ -6,6 +6,7 @@ rows, the gate audits them, the loop publishes. Any other verb is an `Effect`: o
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,9 +69,9 @@ class Context:
     tell: Callable[[str, Mapping[str, Json]], None]
     source: Callable[[str], Source]
 
-    @property
+    @functools.cached_property
     def typing(self) -> Typing:
-        return Typing(self.engine)
+        return Typing(self.engine, self.lake.snapshot)
 
     def snapshots(self, names: Sequence[str]) -> dict[str, Snapshot]:
         """The current snapshots of these tables."""

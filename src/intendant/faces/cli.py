@@ -82,10 +82,7 @@ def _done(intendant: Intendant, text: str, yes: bool, dry_run: bool, answer: str
         if not said or question.about in answers:
             return result
         chosen = [c for n, c in enumerate(question.choices, 1) if said.strip().lower() in (c.label.lower(), str(n))]
-        if chosen and chosen[0].plan:
-            text = chosen[0].plan
-        else:
-            answers[question.about] = said
+        answers[question.about] = (chosen[0].plan if chosen else None) or said
 
 
 def _confirm(prepared: Any) -> bool:

@@ -156,7 +156,8 @@ class Grammar:
 
 def _takes_distinct(step: Step) -> bool:
     """Whether the word `distinct` behind this operator would be read as part of it."""
-    counts = step.verb == "group" and step.args["aggregates"][-1] == ("count", "", "")
+    last = step.verb == "group" or (step.verb == "pivot" and not step.get("keys"))
+    counts = last and step.args["aggregates"][-1] == ("count", "", "")
     return counts or (step.verb == "union" and not step.get("distinct"))
 
 

@@ -10,7 +10,7 @@ from intendant.types import Json
 
 __all__ = ["info"]
 
-EMBEDDED = Path(__file__).with_name("planner.gguf")
+EMBEDDED = Path(__file__).with_name("reader.npz")
 
 
 def info(which: str | Path = "embedded") -> dict[str, Json]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intendant.model.card import info
 from intendant.model.choice import language_model
+from intendant.model.pieces import LONGEST
 from intendant.model.server.registration import running
 from intendant.model.weights import fingerprint, read_weights
 from intendant.types import Json
@@ -35,12 +36,13 @@ def facts(workspace: Workspace | None) -> dict[str, Json]:
 
 
 def shape(path: Path, card: dict[str, Json]) -> dict[str, Json]:
-    """Context and vocabulary, in tokens: of the file where it is GGUF, of the card for any other."""
+    """Context and vocabulary, in tokens: of the file where it is GGUF, of the card for any other. For the reader these are
+    the numbers of a prompt that are read, and its word pieces."""
     if path.suffix == ".gguf":
         weights = read_weights(path)
         return {"context": weights.context, "vocabulary": weights.vocabulary}
     said = card.get("shape") or {}
-    return {"context": said.get("context"), "vocabulary": said.get("words")}
+    return {"context": LONGEST, "vocabulary": said.get("pieces")}
 
 
 def scores(path: Path) -> dict[str, Json]:

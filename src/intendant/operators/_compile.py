@@ -17,6 +17,8 @@ from intendant.types import SCHEMAS, Column, Snapshot, Step, split_table
 
 __all__ = ["Typing", "apply", "reads_of", "sql_text", "trace"]
 
+MOST_TYPED = 500
+"""Queries whose types are kept."""
 MOST_KEPT = 100
 
 
@@ -28,10 +30,20 @@ class Typing:
 
     def __init__(self, engine: DuckDB, snapshot: Callable[[str, int | None], Snapshot] | None = None) -> None:
         self.engine, self.snapshot = engine, snapshot
+        self._types: dict[tuple[object, ...], tuple[Column, ...]] = {}
         self._values: dict[tuple[str, ...], tuple[str | None, ...]] = {}
 
     def __call__(self, query: exp.Expression, catalog: Catalog) -> tuple[Column, ...]:
         """The columns of `query`. Raises EngineError (said by the engine) for what can't be typed."""
+        tables = {_full(t) for t in query.find_all(exp.Table)}
+        key = (sql_text(query), *((n, catalog.table(n).columns) for n in sorted(tables)))
+        if key not in self._types:
+            if len(self._types) >= MOST_TYPED:
+                self._types.clear()
+            self._types[key] = self._typed(query, catalog)
+        return self._types[key]
+
+    def _typed(self, query: exp.Expression, catalog: Catalog) -> tuple[Column, ...]:
         with self.engine.session() as con:
             for schema in SCHEMAS:
                 con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")

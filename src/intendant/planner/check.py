@@ -11,14 +11,18 @@ from sqlglot import exp
 from intendant.actions import actions
 from intendant.catalog import Catalog
 from intendant.errors import IntendantError, LanguageError
+from intendant.language.grammar import grammar
 from intendant.language.plans import print_plan
 from intendant.planner.cues import unanswered
 from intendant.planner.decode import decode
+from intendant.planner.encode import encode
+from intendant.planner.frames import Reading
 from intendant.planner.ground import Grounding
-from intendant.planner.ids import ID, Undecided
+from intendant.planner.ids import ID, Undecided, Unsayable
+from intendant.planner.sense import nonsense
 from intendant.types import Column, Plan, Step
 
-__all__ = ["Checked", "Describe", "check"]
+__all__ = ["Checked", "Describe", "check", "check_plan", "resolve"]
 
 Describe = Callable[[exp.Expression, Catalog], tuple[Column, ...]]
 DESTRUCTIVE = {
@@ -91,6 +95,10 @@ class Checked:
     """Names that were said in full and that the plan doesn't speak of."""
     guessed: tuple[str, ...] = ()
     """Values in the plan that no data has shown."""
+    certainty: float = 0.0
+    """How sure the reader by frames is of this plan; 0 when it has not read it so."""
+    unexplained: tuple[str, ...] = ()
+    """Words that the reader by frames leaves unexplained."""
 
     @property
     def rank(self) -> float:
@@ -99,6 +107,7 @@ class Checked:
             return self.logprob
         return (
             self.logprob
+            + 4.0 * self.certainty
             - 1.5 * len(self.unused)
             - 0.5 * len(self.unnamed)
             - (2.0 if self.error and not self.slot else 0.0)
@@ -121,12 +130,45 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
         if len(set(plan.steps)) < len(plan.steps):
             raise LanguageError("the plan says a step twice")
         unsaid(plan, grounding.sentence)
+        pointless(plan, grounding)
+        nonsense(plan)
         resolve(plan, grounding.catalog, describe)
     except Undecided as e:
         return replace(found, slot=e.slot, choices=e.choices, error=str(e))
     except IntendantError as e:
         return replace(found, error=str(e))
     return replace(found, plan=plan, unused=(*found.unused, *unanswered(grounding.sentence, print_plan(plan))))
+
+
+def check_plan(reading: Reading, logprob: float, grounding: Grounding, describe: Describe) -> Checked:
+    """A plan that was read without ids, put into ids where it can be said in them, and checked alike."""
+    text = print_plan(reading.plan)
+    try:
+        text = encode(reading.plan, grounding)
+        found = check(text, logprob, grounding, describe)
+    except Unsayable:
+        found = Checked(text, logprob, unused=unspoken(text, grounding))
+        try:
+            unsaid(reading.plan, grounding.sentence)
+            pointless(reading.plan, grounding)
+            nonsense(reading.plan)
+            resolve(reading.plan, grounding.catalog, describe)
+            cues = unanswered(grounding.sentence, text)
+            found = replace(found, plan=reading.plan, unused=(*found.unused, *cues))
+        except Undecided as e:
+            found = replace(found, slot=e.slot, choices=e.choices, error=str(e))
+        except IntendantError as e:
+            found = replace(found, error=str(e))
+    return replace(found, certainty=reading.certainty, unexplained=reading.unexplained)
+
+
+def unspoken(text: str, g: Grounding) -> tuple[str, ...]:
+    """Literals of the sentence none of whose readings stands in the plan's text."""
+    return tuple(
+        g.candidates[ids[0]].said
+        for ids in g.literals
+        if not any(g.candidates[i].text in text for i in ids) and not LIGHT.fullmatch(g.candidates[ids[0]].said)
+    )
 
 
 def ids_of(text: str) -> list[str]:
@@ -136,11 +178,28 @@ def ids_of(text: str) -> list[str]:
 def leftover(text: str, g: Grounding) -> tuple[str, ...]:
     """Literals of the sentence that the plan uses in none of their readings."""
     used = set(ids_of(text))
-    return tuple(
-        g.candidates[ids[0]].said
-        for ids in g.literals
-        if not used & set(ids) and not LIGHT.fullmatch(g.candidates[ids[0]].said)
-    )
+
+    def said(ids: tuple[str, ...]) -> str:
+        return g.candidates[ids[0]].said
+
+    whole = [ids for ids in g.literals if not used & set(ids) and not LIGHT.fullmatch(said(ids))]
+    queries = [ids for ids in g.said if ids[0][0] == "Q" and not used & set(ids)]
+    half = [ids for ids in g.literals if halved(ids, used, g)]
+    return tuple(map(said, (*whole, *queries, *half)))
+
+
+OPEN = re.compile(
+    r"(?i)\b(?:since|after|before|until|till|from|by|starting|earlier than|later than|older than|prior to)(?: the| in| of)?\s*$"
+)
+
+
+def halved(ids: tuple[str, ...], used: set[str], g: Grounding) -> bool:
+    """Whether of a period that was said as a whole ("in May 2026") only the start or the end is used."""
+    ends = [i for i in ids if i[0] == "U"]
+    if len(ends) != 2 or len(used & set(ends)) != 1:
+        return False
+    before = g.sentence[: max(g.sentence.find(g.candidates[ends[0]].said), 0)]
+    return not OPEN.search(before)
 
 
 def unnamed(text: str, g: Grounding) -> tuple[str, ...]:
@@ -156,6 +215,48 @@ def unsaid(plan: Plan, sentence: str) -> None:
         words = DESTRUCTIVE.get(step.verb)
         if words and not any(w in low for w in words):
             raise Undecided("other", f"the sentence doesn't say to {step.verb} anything")
+
+
+LASTING = frozenset("drop archive restore retain provision schedule optimize deliver".split())
+"""Verbs whose table must be pointed at, however likely one is."""
+
+
+def pointless(plan: Plan, g: Grounding) -> None:
+    """Raises Undecided when such a step is about a table that nothing in the sentence points at."""
+    tables = g.catalog.tables
+    said = {c.text for c in g.candidates.values() if c.said}
+    made: set[str] = set()
+    for step in plan.steps:
+        if step.verb == "ingest":
+            resource(str(step.args["resource"]), g)
+        name = step.get("table")
+        if step.verb in LASTING and name and g.catalog.has(name) and len(tables) > 1:
+            t = g.catalog.table(name)
+            names = {grammar().kinds.name(c.name) for c in t.columns}
+            known = grammar().kinds["table"].write(t.name) in said or t.name in (*g.focus[:1], *made) or names & said
+            if not known and not any(
+                d.said and d.family == "R" and d.text.endswith(t.name.rpartition(".")[2]) for d in g.candidates.values()
+            ):
+                raise Undecided("table", f"nothing says that {t.name} is meant", tuple(tables)[:4])
+        made |= {n for n in (step.get("target"), f"staging.{str(step.get('resource', '')).rpartition('.')[2]}") if n}
+
+
+def resource(name: str, g: Grounding) -> None:
+    """Raises Undecided for a resource that the sentence doesn't name where there are several."""
+    write = grammar().kinds["resource"].write
+    full = [r.full for r in g.catalog.resources.values() if name in (r.full, r.source)]
+    said = {c.text for c in g.candidates.values() if c.said and c.family in "RS"}
+    alone = len(g.catalog.resources) == 1 or (
+        write(name.partition(".")[0]) in said and len(full) == 1 and sole(name, g)
+    )
+    if full and not alone and not any(write(f) in said for f in full):
+        raise Undecided("resource", f"nothing says that {name} is meant", tuple(full)[:4])
+
+
+def sole(name: str, g: Grounding) -> bool:
+    """Whether the source of a resource has just that one."""
+    source = name.partition(".")[0]
+    return sum(r.source == source for r in g.catalog.resources.values()) == 1
 
 
 def resolve(plan: Plan, catalog: Catalog, describe: Describe) -> tuple[Step, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
 from intendant.errors import LanguageError
 from intendant.language.expression import columns_of, parse_expression, print_expression
+from intendant.language.form import Choice, Node, Optional
+from intendant.language.form import Sequence as Parts
+from intendant.language.form import Word as Said
 from intendant.language.grammar import grammar
 from intendant.language.kinds import AGGREGATES
 from intendant.language.lexer import lex
@@ -187,27 +191,7 @@ class Decoder:
                 continue
             j = i + len(here)
             depth, body = 0, []
-            while j < len(self.tokens) and (
-                depth
-                or self.tokens[j]
-                not in (
-                    ",",
-                    "as",
-                    "sort",
-                    "top",
-                    "bottom",
-                    "filter",
-                    "into",
-                    "derive",
-                    "rename",
-                    "select",
-                    "first",
-                    "drop",
-                    "join",
-                    "fill",
-                    "cast",
-                )
-            ):
+            while j < len(self.tokens) and (depth or self.tokens[j] not in ends_of_aggregates()):
                 depth += {"(": 1, ")": -1}.get(self.tokens[j], 0)
                 body.append(self.tokens[j])
                 j += 1
@@ -216,11 +200,8 @@ class Decoder:
                 out.append(c.text if c else "missing")
             else:
                 over = " ".join(self.g.candidates[t].text if t in self.g.candidates else t for t in body)
-                out.append(
-                    grammar().kinds.name(
-                        default_name(" ".join(here), print_expression(parse_expression(over)) if over else "")
-                    )
-                )
+                said = print_expression(parse_expression(over)) if over else ""
+                out.append(grammar().kinds.name(default_name(" ".join(here), said)))
             i = j
         return out
 
@@ -256,6 +237,29 @@ class Decoder:
         if not found:
             raise Undecided("column", "nothing tells on which columns to join")
         return grammar().kinds["match"].write(found)
+
+
+@functools.cache
+def ends_of_aggregates() -> frozenset[str]:
+    """Words that end an aggregate: `,`, `as`, `by`, `into` and the first words of operators."""
+    firsts = {TOKEN.findall(w)[0] for form in grammar().operators.values() for w in first_words(form.root)}
+    return frozenset({",", "as", "by", "into", *firsts})
+
+
+def first_words(node: Node) -> set[str]:
+    """The words a form may begin with."""
+    if isinstance(node, Said):
+        return {node.word}
+    if isinstance(node, Choice):
+        return {w for o in node.options for w in first_words(o)}
+    if isinstance(node, Optional):
+        return first_words(node.part)
+    out: set[str] = set()
+    for part in node.parts if isinstance(node, Parts) else ():
+        out |= first_words(part)
+        if not isinstance(part, Optional):
+            break
+    return out
 
 
 def parse_table(text: str) -> str:

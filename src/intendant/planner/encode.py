@@ -142,6 +142,8 @@ class Encoder:
             return open_end
         if isinstance(e, Col):
             return Col(self.column(e.name))
+        if isinstance(e, Call) and e.name == "add_days" and (ago := self.ago(e)):
+            return ago
         if isinstance(e, Call) and e.name == "start_of" and len(e.args) == 2:
             return Call(e.name, (e.args[0], self.replaced(e.args[1])))
         return rebuilt(e, self.replaced)
@@ -172,6 +174,17 @@ class Encoder:
             return None
         arg = self.replaced(e.arg)
         return Binary("and", Binary(">=", arg, Col(low)), Binary("<", arg, Col(high)))
+
+    def ago(self, e: Call) -> Expr | None:
+        """add_days(x, -60) where "60 days" was said: x less that."""
+        days = e.args[1]
+        if isinstance(days, Unary) and days.op == "-" and isinstance(days.arg, Literal):
+            said = self.g.by_text.get(("D", f"{days.arg.value} days"))
+        elif isinstance(days, Literal) and days.value.startswith("-"):
+            said = self.g.by_text.get(("D", f"{days.value[1:]} days"))
+        else:
+            return None
+        return Binary("-", self.replaced(e.args[0]), Col(said)) if said else None
 
     def order(self, value: Sequence[tuple[str, str]]) -> str:
         return ", ".join(self.column(n) + (" descending" if d == "descending" else "") for n, d in value)

@@ -17,11 +17,14 @@ from rapidfuzz import fuzz, process
 from intendant.catalog import Catalog
 from intendant.language.grammar import grammar
 from intendant.language.lexer import quote_string
+from intendant.planner.found import Found
 from intendant.planner.glossary import CONCEPTS
-from intendant.planner.literals import Found, find_literals
+from intendant.planner.letter import undressed
+from intendant.planner.literals import find_literals
 from intendant.planner.mentions import Index, Mention, find_mentions
 from intendant.planner.newnames import NewName, find_names
-from intendant.planner.words import ABSENCE, COMMANDS, STOP, Word, english, words_of
+from intendant.planner.schema import schema_of
+from intendant.planner.words import ABSENCE, COMMANDS, STOP, Word, english, plain, split_name, words_of
 from intendant.types import Column
 
 __all__ = ["FAMILIES", "ID_WORDS", "Candidate", "Grounding", "ground"]
@@ -53,9 +56,17 @@ IDIOMS = re.compile(
     re.I,
 )
 """Phrases whose words name nothing."""
+LOADING = re.compile(
+    r"(?i)\b(?:pull|load|fetch|get|grab|ingest|import|bring|sync|copy|append|upsert|merge|mirror|land|stream|read|take|collect"
+    r"|download|retrieve|import|source|api|feed|topic|database|db|files?|latest|newest|fresh|new|limit|throttle|cap|slow|deliver"
+    r"|push|write|send|stage|staging|from)(?:s|ed|ing)?\b|->|→"
+)
+"""Words of sentences that may be about a source; in others the columns of resources aren't shown."""
 PHRASES = {phrase: concept for concept in CONCEPTS for phrase in concept.words}
 MOST = 14
-"""Candidates of one family; the model has no more ids."""
+"""Candidates of one family that a sentence gives."""
+MOST_SHOWN = 48
+"""Candidates of one family, those of the catalog's places among them; the model has no more ids."""
 MAX_WORDS = 160
 
 
@@ -84,6 +95,10 @@ class Grounding:
     """Of every name that was said in full the ids it may stand for."""
     guesses: frozenset[str] = frozenset()
     """Ids of values that the data has not shown us."""
+    focus: tuple[str, ...] = ()
+    """Tables of the last results, newest first."""
+    reading: tuple[str, ...] = ()
+    """What the reader sees: the sentence's words and ids, then the places it may be about with their columns."""
 
     @cached_property
     def by_text(self) -> dict[tuple[str, str], str]:
@@ -103,11 +118,11 @@ class Builder:
     by_text: dict[tuple[str, str], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, family: str, text: str, said: str = "") -> str | None:
+    def add(self, family: str, text: str, said: str = "", most: int = MOST) -> str | None:
         key = (family, text)
         if key not in self.by_text:
             n = self.counts.get(family, 0) + 1
-            if n > MOST:
+            if n > most:
                 return None
             self.counts[family] = n
             self.by_text[key] = f"{family}{n}"
@@ -126,11 +141,12 @@ class Mark:
     guess: bool = False
 
 
-def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[str] = ()) -> Grounding:
-    """The grounding of a sentence. `known` are the words the model has seen; others may be misspelt names or words."""
+def ground(text: str, index: Index, *, focus: Sequence[str] = ()) -> Grounding:
+    """The grounding of a sentence; `focus` are the tables of the last results, newest first."""
+    known = plain()
     text = re.sub(r"\s+", " ", text.replace("’", "'").replace("‘", "'")).strip()
     text = undressed(re.sub(r"(?i)\be-mail", "email", text))
-    real = real_words(known)
+    real = known | english()
     words = words_of(text)[:MAX_WORDS]
     literals = find_literals(text)
     inside = {id(w): f for w in words for f in literals if f.at <= w.at < f.end}
@@ -152,27 +168,6 @@ def ground(text: str, index: Index, *, known: frozenset[str], focus: Sequence[st
     marks = [*literal_marks(literals), *mention_marks(mentions, text), *name_marks(names, text, known), *concepts]
     marks += list(guesses(words, text, marks, mentions, real))
     return assemble(text, words, marks, literals, index, focus, known, quoted)
-
-
-GREETING = re.compile(
-    r"(?i)^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hallo|greetings)\b[^,.!?:;]{0,40}[,.!:;]\s*(?=\S)"
-)
-CLOSING = re.compile(
-    r"(?i)[,.!?]?\s*(?:\b(?:many |kind |best |warm |with kind |with best )?(?:thanks|thank you|thx|regards|cheers|wishes)\b"
-    r"(?: (?:in advance|a lot|so much|again|very much))?|(?-i:Best|Yours))(?:[,.! -]+[\w .,&]{0,45})?$"
-)
-
-
-def undressed(text: str) -> str:
-    """The sentence without the letter around it: greeting, thanks and signature."""
-    out = CLOSING.sub("", GREETING.sub("", text))
-    return out if len(out.split()) > 1 else text
-
-
-@functools.lru_cache(maxsize=8)
-def real_words(known: frozenset[str]) -> frozenset[str]:
-    """Words that need no setting right."""
-    return known | english() if known else known
 
 
 def literal_marks(literals: Sequence[Found]) -> Iterator[Mark]:
@@ -336,10 +331,21 @@ def assemble(
             last = max((i for i, w in enumerate(words) if w.end <= m.end), default=0)
         ends.setdefault(last, []).append(m)
     dropped = {i for i, w in enumerate(words) for m in marks if m.drop and m.at <= w.at < m.end}
+    unread = {
+        i
+        for i, w in enumerate(words)
+        for f in literals
+        if f.kind not in ("quoted", "period", "sign", "pattern")
+        and f.at <= w.at < f.end
+        and any(m.drop and m.at == f.at for m in marks)
+    }
+    reading: list[str] = []
     literal_at = {(f.at, f.end) for f in literals}
     for i, w in enumerate(words):
         if i not in dropped:
             out.append(plain_word(w, known, any(m.at <= w.at < m.end for m in marks)))
+        if i not in unread:
+            reading += [out[-1]] if i not in dropped and not w.is_name else (split_name(w.text) or (w.lower,))
         ids: list[str] = []
         for m in sorted(ends.get(i, ()), key=lambda m: m.guess):
             own = []
@@ -358,7 +364,16 @@ def assemble(
                 said.append(tuple(own))
             ids += [o for o in own if o not in ids]
         out += ids
+        reading += shown_ids(ids, ends.get(i, ()), literals, build)
     its = rank_tables(index.catalog, build.candidates.values(), focus)
+    reading += schema_of(
+        index.catalog,
+        shown_tables(index.catalog, build.candidates.values(), its, focus),
+        *shown_resources(index.catalog, build.candidates.values(), bool(LOADING.search(text))),
+        [c.text for c in build.candidates.values() if c.family in "CMWB"],
+        lambda family, value: build.add(family, value, most=MOST_SHOWN),
+        index.few_values,
+    )
     return Grounding(
         text,
         index.catalog,
@@ -368,7 +383,44 @@ def assemble(
         tuple(literal_ids),
         tuple(dict.fromkeys(said)),
         frozenset(guessed),
+        tuple(focus),
+        tuple(reading),
     )
+
+
+def shown_ids(ids: Sequence[str], marks: Sequence[Mark], literals: Sequence[Found], build: Builder) -> list[str]:
+    """Ids with the unit beside those numbers that are a length in another unit."""
+    places = {(m.at, m.end) for m in marks}
+    units = {build.by_text.get(("N", n)): unit for f in literals if (f.at, f.end) in places for n, unit in f.units}
+    return [t for i in ids for t in ((i, units[i]) if i in units else (i,))]
+
+
+def shown_tables(
+    catalog: Catalog, candidates: Iterable[Candidate], its: Sequence[str], focus: Sequence[str]
+) -> list[str]:
+    """Tables to show beside the sentence: those it names, the last results, then the owners of the columns it names."""
+    write, kinds = grammar().kinds["table"].write, grammar().kinds
+    by_text = {write(t): t for t in catalog.tables}
+    named = [by_text[c.text] for c in candidates if c.family == "T" and c.text in by_text]
+    last = [f for f in focus if f in catalog.tables]
+    said = {c.text for c in candidates if c.family in "CMWB"}
+    own = {t: {kinds.name(c.name) for c in catalog.tables[t].columns} for t in its}
+    left = said - {text for t in (*named, *last) for text in own.get(t, ())}
+    others = [t for t in its if own[t] & left] or (list(its[:2]) if not named and not last else [])
+    shown = list(dict.fromkeys([*named[:3], *last[:1], *others]))
+    return shown[: max(len(named), 1) + 1]
+
+
+def shown_resources(catalog: Catalog, candidates: Iterable[Candidate], loading: bool) -> tuple[list[str], list[str]]:
+    """Resources to show with their columns (those named, those of a source that was named), and those just to list."""
+    write = grammar().kinds["resource"].write
+    said = [c.text for c in candidates if c.family in "RS"]
+    named = [r.full for text in said for r in catalog.resources.values() if write(r.full) == text]
+    of_source = [r.full for text in said for r in catalog.resources.values() if write(r.source) == text]
+    found = list(dict.fromkeys([*named, *of_source]))
+    if not loading and any(c.family == "T" for c in candidates):
+        return [], found
+    return found, [] if found else list(catalog.resources)
 
 
 def plain_word(w: Word, known: frozenset[str], marked: bool) -> str:

@@ -49,7 +49,8 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r";\s*(?:drop|delete|truncate|update|insert|alter)\b|\bunion select\b|--\s*$|\bor 1 ?= ?1\b", CODE),
     (
         r"^\s*(?:select\b[^a-z]*[*(,].*\bfrom\b|select [\w.]+ ?,.+\bfrom\b"
-        r"|insert into|update \w+ set|delete from \w+ where|create table|alter table|drop table if)",
+        r"|insert into \w+ ?(?:\(|values|select)|create (?:or replace )?table \w+ ?(?:\(|as select)"
+        r"|alter table \w+ (?:add|drop|modify|alter) column|drop table if)",
         CODE,
     ),
 )

@@ -119,8 +119,11 @@ def made_columns(step: Step) -> tuple[Column, ...]:
     """Columns that a transform makes, roughly typed; only their names matter here."""
     out = []
     for part in step.get("operators") or ():
-        if part.verb == "derive":
+        if part.verb == "derive" or part.get("name"):
             out.append(Column(part.args["name"], "DOUBLE"))
+        if part.verb == "unpivot":
+            out.append(Column(part.args["value"], "DOUBLE"))
+        out += [Column(b, "VARCHAR") for b in part.get("parts") or ()]
         out += [Column(b, "VARCHAR") for _, b in part.get("names") or ()]
         out += [Column(alias or default_name(f, over), "DOUBLE") for f, over, alias in part.get("aggregates") or ()]
     return tuple(out)

@@ -7,23 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from intendant.language.lexer import quote_string
+from intendant.planner.found import Found
 from intendant.planner.schedules import ORDINALS, find_clocks, find_crons, find_schedules
+from intendant.planner.shapes import find_codes, find_formats, find_separators, find_weekdays
 
 __all__ = ["Found", "find_literals"]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A piece of the sentence and what it can stand for: (family, text in the intent language), best first."""
-
-    at: int
-    end: int
-    readings: tuple[tuple[str, str], ...]
-    kind: str = ""
 
 
 ONES = {
@@ -254,10 +245,26 @@ def find_durations(text: str) -> Iterator[Found]:
         if unit == "fortnight":
             n, unit = str(2 * int(n)), "week"
         readings = (("D", f"{n} {unit}{'' if n == '1' else 's'}"),) + ((("N", n),) if word not in ("a", "an") else ())
-        yield Found(m.start(), m.end(), readings, "duration")
+        same = converted(int(n), unit)
+        yield Found(m.start(), m.end(), (*readings, *(("N", x) for x, _ in same)), "duration", same)
     for m in re.finditer(r"\b(?:last|past|previous|prior) (hour|day|week|month|quarter|year)\b(?!')", text, re.I):
         at = m.start(1)
         yield Found(at, m.end(), (("D", f"1 {m[1].lower()}"),), "duration")
+
+
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+
+
+def converted(n: int, unit: str) -> tuple[tuple[str, str], ...]:
+    """The same length in the smaller units that columns are kept in: 2 hours are 120 minutes and 7200 seconds."""
+    if unit not in SECONDS:
+        return ()
+    seconds = n * SECONDS[unit]
+    out = [(seconds, "seconds")] if unit in ("minute", "hour") else []
+    out += [(seconds // 60, "minutes")] if unit in ("hour", "day") else []
+    out += [(seconds // 3600, "hours")] if unit == "day" else []
+    out += [(seconds * 1000, "milliseconds")] if unit in ("second", "minute") else []
+    return tuple((str(x), name) for x, name in out)
 
 
 def find_numbers(text: str) -> Iterator[Found]:
@@ -314,13 +321,17 @@ FINDERS: tuple[Callable[[str], Iterator[Found]], ...] = (
     find_crons,
     find_quoted,
     find_paths,
+    find_formats,
     find_patterns,
+    find_codes,
+    find_separators,
     find_rates,
     find_schedules,
     find_dates,
     find_clocks,
     find_durations,
     find_numbers,
+    find_weekdays,
 )
 
 

@@ -161,6 +161,8 @@ KINDS = {
 }
 TIME_NOUNS = frozenset(("date", "time", "timestamp", "day", "when"))
 LIMIT = 5
+FEW = 6
+"""Values that a column may have and still be shown with them."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,11 @@ class Index:
         self.spellings = {"".join(p): p for p in self.whole if len("".join(p)) > 3}
         self.part_spellings = [p for p in self.by_part if len(p) > 3]
         self.longest = max((len(p) for p in self.whole), default=1)
+        self.few_values = {
+            place: tuple(v for v in texts)
+            for place, texts in (values or {}).items()
+            if 0 < len(texts) <= FEW and all(len(v) <= 20 for v in texts)
+        }
 
     def _tables(self) -> Iterator[Entry]:
         write = grammar().kinds["table"].write

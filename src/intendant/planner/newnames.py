@@ -10,7 +10,10 @@ from intendant.planner.words import COMMANDS, STOP, Word
 
 __all__ = ["NewName", "find_names"]
 
-BEFORE = frozenset("table becomes become as into called named titled call name to in labelled labeled dubbed".split())
+BEFORE = frozenset(
+    "table becomes become as into called named titled call name to in labelled labeled dubbed save saved result output out"
+    " target label columns fields".split()
+)
 ARITHMETIC = frozenset("times plus minus divided multiplied over * / + -".split())
 END = (
     STOP
@@ -20,7 +23,8 @@ END = (
     check export limit partition partitioned sorted daily nightly hourly weekly monthly every please based computed calculated
     equal equals being showing containing holding joined matching table column field instead ordered desc descending asc
     ascending replace overwrite overwriting append appending version lowercase uppercase text number integer date timestamp
-    boolean decimal string float json becomes become quarantine review zero production cold staging person""".split()
+    boolean decimal string float json becomes become quarantine review zero production cold staging person
+    ones one sure others rest""".split()
     )
 )
 SKIP = frozenset(
@@ -48,6 +52,9 @@ def find_names(words: Sequence[Word], free: list[bool], is_known: list[bool]) ->
             yield NewName(word.at, word.end, (word.text,))
         elif word.lower in BEFORE and i + 1 < len(words):
             yield from phrase(words, i + 1, free, 3, staging=near_staging(words, i))
+            yield from listed(words, i + 1, free)
+        elif word.text in "(:/" and i + 1 < len(words):
+            yield from listed(words, i + 1, free)
         elif word.lower in NOUNS and i + 1 < len(words):
             after = i + 1
             if words[after].lower in ("for", "with", "of", "holding", "showing", "containing", "that", "=", ":"):
@@ -64,6 +71,21 @@ def find_names(words: Sequence[Word], free: list[bool], is_known: list[bool]) ->
             yield from phrase(words, i + 1, free, 3)
         elif word.text == "=" and i and not is_known[i - 1]:
             yield from before(words, i, free, is_known)
+
+
+SIGNS = (",", "/", "&", "+", "and")
+
+
+def listed(words: Sequence[Word], i: int, free: list[bool]) -> Iterator[NewName]:
+    """Single words of a list, "as month, amount" or "(question, points)": each may be a name."""
+    run: list[Word] = []
+    while i < len(words) and len(run) < 5 and free[i] and NAME.match(words[i].text):
+        run.append(words[i])
+        if i + 1 >= len(words) or words[i + 1].text.lower() not in SIGNS:
+            break
+        i += 2
+    if len(run) > 1:
+        yield from (NewName(w.at, w.end, (w.text,)) for w in run if w.lower not in END and not w.is_name)
 
 
 def near_staging(words: Sequence[Word], i: int) -> bool:

@@ -12,41 +12,47 @@ from intendant.catalog import Catalog
 from intendant.errors import IntendantError
 from intendant.language.plans import looks_like_plan, print_plan
 from intendant.language.to_sql import kind_of_type
-from intendant.planner.check import Checked, Describe, check
+from intendant.planner.check import Checked, Describe
 from intendant.planner.decide import EMPTY, REFUSAL, Thresholds, decide
-from intendant.planner.decoding import decoding_grammar
+from intendant.planner.frames import read
 from intendant.planner.ground import Grounding, ground
 from intendant.planner.guard import reason_to_refuse
+from intendant.planner.memory import Memory
 from intendant.planner.mentions import Index
-from intendant.planner.propose import EMBEDDED, Embedded, Proposer, embedded_words
+from intendant.planner.merge import merged
+from intendant.planner.propose import Embedded, Proposer
+from intendant.planner.recall import allowed, answer_to, recalled
+from intendant.planner.recall import readings as remembered
 from intendant.types import Choice, Proposal
 
 __all__ = ["Planner"]
 
 MAX_CHARS = 2_000
-DRAWS = 8
+DRAWS = 6
 Values = Callable[[str, str], list[str]]
 
 
 class Planner:
     """Compiles sentences over a catalog.
 
-    `model` is a GGUF file with its vocabulary beside it, a Proposer, or nothing for the embedded model. `describe` types a
+    `model` is a trained reader's file with its pieces beside it, a Proposer, or nothing for the embedded model. `describe` types a
     query over a catalog's tables without running it.
     """
 
     def __init__(
-        self, model: str | Path | Proposer | None, describe: Describe, limits: Thresholds = Thresholds()
+        self,
+        model: str | Path | Proposer | None,
+        describe: Describe,
+        limits: Thresholds = Thresholds(),
+        memory: Memory | None = None,
     ) -> None:
-        self.words_path = EMBEDDED
         if model is None or model == "":
             self.proposer: Proposer = Embedded()
         elif isinstance(model, str | Path):
-            self.words_path = Path(model)
             self.proposer = Embedded(Path(model))
         else:
             self.proposer = model
-        self.describe, self.limits = describe, limits
+        self.describe, self.limits, self.memory = describe, limits, memory
         self.indexes: OrderedDict[int, tuple[Catalog, Index]] = OrderedDict()
         self.seen: dict[tuple[str, int, str], tuple[str, ...]] = {}
 
@@ -71,6 +77,7 @@ class Planner:
             )
         if reason := reason_to_refuse(text):
             return Proposal("refused", confidence=1.0, reason=reason)
+        asked = (text, catalog)
         for about, answer in (answers or {}).items():
             plan = looks_like_plan(answer)
             if plan is not None:
@@ -78,16 +85,27 @@ class Planner:
             text, focus = answered(text, about, answer.strip(), catalog, focus)
         catalog = without_quarantine(catalog, text)
         text = undotted(text, catalog)
-        g = ground(text, self.index(catalog, values), known=embedded_words(self.words_path).known, focus=focus)
+        index = self.index(catalog, values)
+        g = ground(text, index, focus=focus)
         if not any(w.isalpha() for w in g.prompt.partition("|")[2].split()) and not g.candidates:
             return Proposal("refused", reason=REFUSAL)
-        found = self.checked(g, free=True)
-        return decide(found, g, self.limits, lambda slot: self.choices(slot, g))
+        if self.memory is not None and (known := recalled(self.memory, g, self.describe)):
+            return known
+        found = self.checked(g, index, free=True)
+        proposal = decide(found, g, self.limits, lambda slot: self.choices(slot, g))
+        if self.memory is not None and proposal.question and not answers:
+            about = proposal.question.about
+            if (before := answer_to(self.memory, g, about)) is not None:
+                return self.compile(*asked, focus=focus, answers={about: before}, values=values)
+        return proposal
 
-    def checked(self, g: Grounding, *, free: bool, k: int = DRAWS) -> list[Checked]:
-        """The model's proposals, checked, best first."""
-        texts = self.proposer.propose(g.prompt, decoding_grammar(g, free=free), k)
-        return sorted((check(text, logprob, g, self.describe) for text, logprob in texts), key=lambda c: -c.rank)
+    def checked(self, g: Grounding, index: Index | None, *, free: bool, k: int = DRAWS) -> list[Checked]:
+        """What the model proposes and what the reader by frames reads, checked, best first; without `index` the model alone."""
+        readings = read(g.sentence, index, focus=g.focus) if index is not None else []
+        if self.memory is not None:
+            readings = [*remembered(self.memory, g), *readings]
+        found = merged(self.proposer.propose(g, k, free=free), readings, g, self.describe)
+        return found if self.memory is None else allowed(self.memory, g, found)
 
     def index(self, catalog: Catalog, values: Values | None) -> Index:
         """The names of a catalog, kept for the next sentence."""
@@ -124,8 +142,8 @@ class Planner:
         out: dict[str, Choice] = {}
         names = [t for t in g.its if not t.startswith("quarantine.")][:4] if slot == "table" else []
         for name in names:
-            narrowed = Grounding(g.sentence, g.catalog, g.candidates, g.prompt, (name,), g.literals, g.said, g.guesses)
-            for c in self.checked(narrowed, free=False, k=1):
+            narrowed = replace(g, its=(name,))
+            for c in self.checked(narrowed, None, free=False, k=1):
                 if c.plan is not None:
                     text = print_plan(c.plan)
                     out.setdefault(text, Choice(f"{name}: {text}", text))
@@ -142,7 +160,9 @@ def answered(
     return f"{text.rstrip(' .?!')}, {answer}", focus
 
 
-QUARANTINE = re.compile(r"quarantine\.|\b(?:in|into|from|of) (?:the )?quarantine\b|quarantined? (?:rows|table|ones)", re.I)
+QUARANTINE = re.compile(
+    r"quarantine\.|\b(?:in|into|from|of) (?:the )?quarantine\b|quarantined? (?:rows|table|ones)", re.I
+)
 
 
 def without_quarantine(catalog: Catalog, text: str) -> Catalog:
@@ -155,7 +175,9 @@ def without_quarantine(catalog: Catalog, text: str) -> Catalog:
 def undotted(text: str, catalog: Catalog) -> str:
     """The text with "staging.orders" and "sales_api.orders" as two words where they are names of the catalog, since
     that is how mentions are found."""
-    dotted = [n for n in (*catalog.tables, *catalog.resources) if n.count(".") == 1 and n.replace(".", "").isidentifier()]
+    dotted = [
+        n for n in (*catalog.tables, *catalog.resources) if n.count(".") == 1 and n.replace(".", "").isidentifier()
+    ]
     for name in sorted(dotted, key=len, reverse=True):
         text = re.sub(rf"(?<![\w./'\"]){re.escape(name)}(?![\w/'\"]|\.\w)", name.replace(".", " "), text, flags=re.I)
     return text

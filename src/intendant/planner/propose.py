@@ -1,113 +1,136 @@
-"""Propose: plans in ids that a model would write for a prompt, the likeliest first. One narrow door for every kind of model."""
+"""Propose: plans in ids that a model would write for a grounding, the likeliest first. One narrow door for every model."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from intendant.errors import ModelError
-from intendant.model.runtime import Runtime, runtime
-from intendant.model.vocabulary import Vocabulary
-from intendant.planner.ground import ID_WORDS, MOST
+import numpy as np
 
-__all__ = ["EMBEDDED", "Embedded", "Proposer", "embedded_words", "moved"]
+from intendant.model.pieces import FAMILY_LETTERS, ID_ROOM
+from intendant.model.reader import READER, Reader, reader
+from intendant.planner.automaton import END, Automaton, Places
+from intendant.planner.decoding import decoding_grammar
+from intendant.planner.ground import Grounding
 
-EMBEDDED = Path(__file__).parents[1] / "model" / "planner.gguf"
-WARM = 0.7
-SHIFTS = (0, 1, 3)
-"""The same prompt is read with its ids numbered from 1, from 2, from 4: readers that agree are likelier right."""
-SURE = -0.03
-"""Log-probability above which a reading is not questioned further."""
+__all__ = ["Embedded", "Proposer"]
+
+BEAMS = 6
+LONGEST = 110
+SURE = -0.02
+"""Log-probability above which an answer isn't scored a second time."""
 
 
 class Proposer(Protocol):
-    """Anything that writes plans in ids under a grammar."""
+    """Anything that writes plans in ids under the grammar of a grounding."""
 
-    def propose(self, prompt: str, grammar: str, k: int) -> list[tuple[str, float]]:
+    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[tuple[str, float]]:
         """At most k different texts with their log-probabilities, best first; none when the model finds no end.
 
-        Raises ModelError when there is no model.
+        Not `free`: a plan, neither `refuse` nor `ask`. Raises ModelError when there is no model.
         """
 
 
-@functools.lru_cache(maxsize=4)
-def embedded_words(path: Path) -> Vocabulary:
-    """The vocabulary beside a model."""
-    try:
-        return Vocabulary.load(path.with_suffix(".vocab"))
-    except OSError as e:
-        hint = "Train it: `python -m intendant.model.training`."
-        raise ModelError(f"the planner's vocabulary can't be read: {e}", hint=hint) from None
-
-
-def moved(text: str, by: int) -> str:
-    """The text with every id's number changed by so much."""
-    return ID_WORDS.sub(lambda m: f"{m[1]}{int(m[2]) + by}", text) if by else text
-
-
 @dataclass(frozen=True)
-class Reader:
-    """The model with one numbering of the ids."""
+class Beam:
+    """An answer so far: its words, its log-probability, and where it stands in the grammar."""
 
-    model: Runtime
-    words: Vocabulary
-    prompt: str
-    shift: int
-
-    def tokens(self) -> list[int]:
-        return self.words.prompt(moved(self.prompt, self.shift))[-300:]
-
-    def best(self, grammar: str, seed: int = 0) -> tuple[str, float] | None:
-        """The likeliest answer, or with a seed one drawn by chance."""
-        heat = {"temperature": WARM, "seed": seed} if seed else {}
-        try:
-            out = self.model.complete(self.tokens(), grammar=moved(grammar, self.shift), **heat)  # type: ignore[arg-type]
-        except ModelError:
-            return None
-        return moved(out.text, -self.shift), out.logprob
-
-    def score(self, text: str) -> float:
-        """The log-probability of exactly this answer."""
-        said = " " + moved(text, self.shift).replace("\\", "\\\\").replace('"', '\\"')
-        try:
-            return self.model.complete(self.tokens(), grammar=f'root ::= "{said}"').logprob
-        except ModelError:
-            return -20.0
+    words: tuple[str, ...]
+    logprob: float
+    places: Places
 
 
 class Embedded:
-    """The small model of the package. Answers of several numberings are pooled; each is scored under all of them."""
+    """The small model of the package, searched with beams that can only write what the grammar admits."""
 
-    def __init__(self, path: Path = EMBEDDED) -> None:
+    def __init__(self, path: Path = READER) -> None:
         self.path = path
 
-    def propose(self, prompt: str, grammar: str, k: int) -> list[tuple[str, float]]:
-        highest = max((int(m[2]) for m in ID_WORDS.finditer(prompt)), default=0)
-        model, words = runtime(self.path), embedded_words(self.path)
-        readers = [Reader(model, words, prompt, s) for s in SHIFTS if highest + s <= MOST]
-        first = readers[0].best(grammar)
-        if first is None:
-            return []
-        if k <= 1 or first[1] > SURE:
-            return [first]
-        found = {first[0]: {0: first[1]}}
-        drawn = [(i, r.best(grammar)) for i, r in enumerate(readers) if i]
-        drawn += [(i, readers[i].best(grammar, seed)) for seed in range(1, 3) for i in range(len(readers))]
-        for i, answer in drawn:
-            if answer is not None and (answer[0] in found or len(found) < k):
-                found.setdefault(answer[0], {})[i] = answer[1]
-        pooled = {
-            text: pool([scores.get(i) if i in scores else r.score(text) for i, r in enumerate(readers)])
-            for text, scores in found.items()
-        }
-        return sorted(pooled.items(), key=lambda kv: -kv[1])
+    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[tuple[str, float]]:
+        model = reader(self.path)
+        machine = Automaton(decoding_grammar(grounding, free=free))
+        state = model.read(*model.pieces.prompt(grounding.reading))
+        beams = [Beam((), 0.0, machine.start())]
+        last = np.array([model.pieces.end])
+        done: list[Beam] = []
+        for _ in range(min(LONGEST, int(model.shape["longest"]) - 1)):
+            logs = model.step(state, last)
+            beams, parents, finished = extended(beams, logs, machine, model, min(k, BEAMS))
+            done += finished
+            done.sort(key=lambda b: -b.logprob)
+            if not beams or (len(done) >= k and done[k - 1].logprob >= beams[0].logprob):
+                break
+            if done and done[0].logprob > beams[0].logprob + 7:
+                break
+            state = state.kept(np.array(parents))
+            last = np.array([number(model, b.words[-1]) for b in beams])
+        done = done[:k]
+        if k > 1 and done and done[0].logprob < SURE:
+            done = pooled(done, model, grounding.reading)
+        return [(" ".join(b.words), b.logprob) for b in done]
 
 
-def pool(logprobs: Sequence[float | None]) -> float:
-    """The logarithm of the mean probability."""
-    known = [x for x in logprobs if x is not None]
-    return math.log(max(sum(math.exp(x) for x in known) / max(len(known), 1), 1e-9))
+def pooled(answers: list[Beam], model: Reader, reading: Sequence[str]) -> list[Beam]:
+    """The answers with the mean of their probability and of that under a prompt whose ids have other numbers.
+
+    Numbers mean nothing, so a reading that hangs on them is a doubtful one.
+    """
+    again = scored([[moved(w) for w in a.words] for a in answers], model, [moved(t) for t in reading])
+    both = [
+        replace(a, logprob=float(np.logaddexp(a.logprob, b)) - math.log(2)) for a, b in zip(answers, again, strict=True)
+    ]
+    return sorted(both, key=lambda a: -a.logprob)
+
+
+def moved(token: str) -> str:
+    """An id with another number of its family: they go round by 29."""
+    if is_id(token):
+        return f"{token[0]}{(int(token[1:]) + 29) % ID_ROOM}"
+    return token
+
+
+def scored(answers: Sequence[Sequence[str]], model: Reader, reading: Sequence[str]) -> list[float]:
+    """The log-probability of each answer, whatever the grammar."""
+    rows = [[number(model, w) or 0 for w in a] + [model.pieces.end] for a in answers]
+    state = model.read(*model.pieces.prompt(reading)).kept(np.zeros(len(rows), np.int64))
+    last, out = np.full(len(rows), model.pieces.end), [0.0] * len(rows)
+    for t in range(max(map(len, rows))):
+        logs = model.step(state, last)
+        for n, row in enumerate(rows):
+            if t < len(row):
+                out[n] += float(logs[n, row[t]])
+        last = np.array([row[t] if t < len(row) else model.pieces.end for row in rows])
+    return out
+
+
+def extended(
+    beams: list[Beam], logs: np.ndarray, machine: Automaton, model: Reader, width: int
+) -> tuple[list[Beam], list[int], list[Beam]]:
+    """The best next beams with the numbers of those they come from, and the answers that end here."""
+    grown: list[tuple[float, int, str, Places]] = []
+    finished: list[Beam] = []
+    for n, beam in enumerate(beams):
+        for word, places in machine.words(beam.places).items():
+            if word == END:
+                finished.append(Beam(beam.words, beam.logprob + float(logs[n, model.pieces.end]), frozenset()))
+                continue
+            at = number(model, word)
+            if at is not None:
+                grown.append((beam.logprob + float(logs[n, at]), n, word, places))
+    grown.sort(key=lambda g: -g[0])
+    kept = [g for g in grown[:width] if g[0] > grown[0][0] - 9]
+    return [Beam((*beams[n].words, word), p, places) for p, n, word, places in kept], [g[1] for g in kept], finished
+
+
+def is_id(word: str) -> bool:
+    return word[:1] in FAMILY_LETTERS and word[1:].isdigit()
+
+
+def number(model: Reader, word: str) -> int | None:
+    """The answer number of a word or id; None for a word that the model was not trained to write."""
+    if is_id(word):
+        return model.pieces.id_number(word[0], int(word[1:]))
+    return model.pieces.answer_numbers.get(word)

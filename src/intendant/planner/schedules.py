@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from intendant.language.lexer import quote_string
-
-if TYPE_CHECKING:
-    from intendant.planner.literals import Found
+from intendant.planner.found import Found
 
 __all__ = ["ORDINALS", "find_clocks", "find_crons", "find_schedules"]
 
@@ -162,8 +159,6 @@ CRON = re.compile(r"\bcron:? ?['\"`]?((?:[\d*/,\-]+ ){4}[\d*/,\-]+)['\"`]?", re.
 
 def find_schedules(text: str) -> Iterator[Found]:
     """All recurrences of the text."""
-    from intendant.planner.literals import Found
-
     for m in NTH_OF_MONTH.finditer(text):
         if m["nth"] != "last":
             yield Found(
@@ -185,16 +180,12 @@ def find_schedules(text: str) -> Iterator[Found]:
 
 def find_crons(text: str) -> Iterator[Found]:
     """Cron lines."""
-    from intendant.planner.literals import Found
-
     for m in CRON.finditer(text):
         yield Found(m.start(), m.end(), (("K", f"cron {quote_string(m[1])}"),), "schedule")
 
 
 def find_clocks(text: str) -> Iterator[Found]:
     """A time of day by itself, read as daily: "refresh it at 4am"."""
-    from intendant.planner.literals import Found
-
     for m in re.finditer(
         r"(?<![\w:.-])(?:at |@ ?)?(?P<clock>\d\d?:\d\d(?:\s?(?:am|pm))?|\d\d?\s?(?:am|pm)|midnight)(?![\w:])",
         text,

@@ -7,9 +7,21 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ABSENCE", "ABBREVIATIONS", "COMMANDS", "STOP", "Word", "english", "name_parts", "stem", "words_of"]
+__all__ = [
+    "ABSENCE",
+    "ABBREVIATIONS",
+    "COMMANDS",
+    "STOP",
+    "Word",
+    "english",
+    "name_parts",
+    "plain",
+    "split_name",
+    "stem",
+    "words_of",
+]
 
-ENGLISH = Path(__file__).with_name("english.txt")
+ENGLISH, PLAIN = Path(__file__).with_name("english.txt"), Path(__file__).with_name("plain.txt")
 WORD = re.compile(
     r"[^\W\d_]{1,5}-\d[\w-]*"  # codes: CL-20931
     r"|[^\W\d_]+(?:'[a-z]{1,2}\b)?(?![\w])"  # a plain word, don't and customer's among them
@@ -199,10 +211,23 @@ def name_parts(name: str) -> tuple[str, ...]:
     return tuple(out)
 
 
+@functools.lru_cache(maxsize=20_000)
+def split_name(name: str) -> tuple[str, ...]:
+    """customer_id, customerId -> ("customer", "id"); abbreviations stay, but for the ones that everybody writes out."""
+    parts = PART.findall(CAMEL.sub(" ", name).lower())
+    return tuple(w for p in parts for w in ABBREVIATIONS.get(p, p).split("_"))
+
+
 @functools.cache
 def english() -> frozenset[str]:
     """Common words, gathered from the prose in the comments of open source packages: none of them is a slip of the pen."""
     return frozenset(ENGLISH.read_text(encoding="utf-8").split())
+
+
+@functools.cache
+def plain() -> frozenset[str]:
+    """Words that people use to ask for things; a slip of the pen is set right to one of these."""
+    return frozenset(PLAIN.read_text(encoding="utf-8").split())
 
 
 def words_of(text: str) -> list[Word]:

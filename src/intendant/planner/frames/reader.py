@@ -16,8 +16,8 @@ from intendant.planner.frames.draft import merged
 from intendant.planner.frames.frame import Frame, Piece, Setting, table_text
 from intendant.planner.frames.pattern import Scene, Token
 from intendant.planner.frames.verbs import frames
-from intendant.planner.ground import undressed
 from intendant.planner.ids import columns_in, made_columns, written
+from intendant.planner.letter import undressed
 from intendant.planner.mentions import Index
 from intendant.planner.words import name_parts
 from intendant.types import Column, Plan, Step

@@ -1,0 +1,49 @@
+"""Plans that nobody means are told from plans that look odd and are meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from intendant.errors import LanguageError
+from intendant.language.plans import parse
+from intendant.model.training.generate import answer, bank
+from intendant.planner.sense import nonsense
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("transform t drop duplicates by a, b, b", "twice"),
+        ("query t filter a = a", "itself"),
+        ("query t filter a > 1 and a > 1", "itself"),
+        ("transform t derive x = coalesce(a, a)", "twice"),
+        ("transform t derive x = days_between(a, a)", "twice"),
+        ("transform t clip a between 5 and 5", "nothing lies between"),
+        ("query t filter a between 10 and 1", "nothing lies between"),
+        ("check t for a in ('x', 'x')", "twice"),
+        ("check t for that a < a", "itself"),
+        ("transform t derive x = case when a > 1 then 'b' when a > 1 then 'c' end", "condition twice"),
+    ],
+)
+def test_nonsense_is_said_so(plan: str, said: str) -> None:
+    with pytest.raises(LanguageError, match=said):
+        nonsense(parse(plan))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "transform t derive area = side * side",
+        "transform t derive twice = a + a",
+        "query t filter a between 1 and 10 sort by a, b descending",
+        "query t filter a = 1 or b = 1 group by a: sum b, avg b",
+    ],
+)
+def test_sense_is_left_alone(plan: str) -> None:
+    nonsense(parse(plan))
+
+
+def test_no_plan_written_by_hand_is_called_nonsense() -> None:
+    for pair in bank()[::7]:
+        if answer(pair.plan) is None:
+            nonsense(parse(pair.plan))
