@@ -267,7 +267,7 @@ def written(streams: list[Stream], seeds: str) -> str:
     lines += ["", "| fault | caught | stopped | found by |", "|---|---|---|---|"]
     for name, (what, _) in FAULTS.items():
         got = [s.caught[name] for s in streams]
-        by = Counter(part.partition(" ")[0] for _, why in got for part in why.split("; ") if part)
+        by = Counter(part.partition(" ")[0] for _, why in got for part in why.split("; ") if part.startswith("drift_"))
         lines.append(f"| {what} | {sum(bool(s) for s, _ in got)} of {len(got)}"
                      f" | {sum(s == 'stopped' for s, _ in got)} | {', '.join(k for k, _ in by.most_common(3))} |")
     took = sum(s.seconds for s in streams) / loads
