@@ -52,6 +52,20 @@ DESTRUCTIVE = {
         "retire",
         "purge",
     ),
+    "restore": (
+        "restor",
+        "roll",
+        "back",
+        "version",
+        "previous",
+        "undo",
+        "revert",
+        "undid",
+        "again",
+        "recover",
+        "bring",
+        "before",
+    ),
     "archive": (
         "archive",
         "archiv",
@@ -217,7 +231,7 @@ def unsaid(plan: Plan, sentence: str) -> None:
             raise Undecided("other", f"the sentence doesn't say to {step.verb} anything")
 
 
-LASTING = frozenset("drop archive restore retain provision schedule optimize deliver".split())
+LASTING = frozenset("check drop archive restore retain provision schedule optimize deliver".split())
 """Verbs whose table must be pointed at, however likely one is."""
 
 

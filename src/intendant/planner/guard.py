@@ -46,7 +46,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         r"|every table|whole (?:lake|database|warehouse|workspace)|entire (?:lake|database|warehouse|workspace))\b",
         HARM,
     ),
-    (r";\s*(?:drop|delete|truncate|update|insert|alter)\b|\bunion select\b|--\s*$|\bor 1 ?= ?1\b", CODE),
+    (r";\s*(?:drop|delete|truncate|update|insert|alter)\b|\bunion select\b|--\s*$|\b(?:or|where) 1 ?= ?1\b", CODE),
     (
         r"^\s*(?:select\b[^a-z]*[*(,].*\bfrom\b|select [\w.]+ ?,.+\bfrom\b"
         r"|insert into \w+ ?(?:\(|values|select)|create (?:or replace )?table \w+ ?(?:\(|as select)"

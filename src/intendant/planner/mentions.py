@@ -220,6 +220,10 @@ class Index:
         self.spellings = {"".join(p): p for p in self.whole if len("".join(p)) > 3}
         self.part_spellings = [p for p in self.by_part if len(p) > 3]
         self.longest = max((len(p) for p in self.whole), default=1)
+        self.of_two: dict[frozenset[str], list[Entry]] = defaultdict(list)
+        for e in self.entries:
+            if e.family in "TR" and len(set(e.parts)) == 2:
+                self.of_two[frozenset(root(p) for p in e.parts)].append(e)
         self.few_values = {
             place: tuple(v for v in texts)
             for place, texts in (values or {}).items()
@@ -329,6 +333,7 @@ def exact(words: Sequence[Word], free: Callable[[Word], bool], index: Index) -> 
             parts += name_parts(word.text)
             yield from spans_of(words[i], word, parts, n, index)
         yield from of_phrase(words, i, index)
+        yield from turned_round(words, i, free, index)
         yield from role(words, i, index)
 
 
@@ -397,6 +402,15 @@ def dotted(text: str, index: Index) -> list[Entry]:
     columns = [e for e in index.whole.get(name_parts(right), []) if e.family in "CMWB"]
     tables = [e for e in index.whole.get(name_parts(left), []) if e.family == "T"]
     return [*tables[:1], *columns[:1]] if columns and tables else []
+
+
+def turned_round(words: Sequence[Word], i: int, free: Callable[[Word], bool], index: Index) -> Iterator[Mention]:
+    """archived orders -> order_archive: a table's two words in another order or form."""
+    pair = words[i : i + 2]
+    if len(pair) == 2 and all(free(w) and w.text.isalpha() for w in pair):
+        hits = index.of_two.get(frozenset(root(w.norm) for w in pair), [])
+        if hits:
+            yield Mention(pair[0].at, pair[1].end, tuple(hits), True, 11.5)
 
 
 def of_phrase(words: Sequence[Word], i: int, index: Index) -> Iterator[Mention]:

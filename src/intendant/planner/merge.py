@@ -28,7 +28,7 @@ def merged(
     proposals: Iterable[tuple[str, float]], readings: Sequence[Reading], grounding: Grounding, describe: Describe
 ) -> list[Checked]:
     """Everything that was proposed or read, checked, the likeliest first; equal plans once."""
-    found = [check(text, logprob, grounding, describe) for text, logprob in proposals]
+    found = [check(text, logprob, grounding, describe) for text, logprob in variants(proposals, grounding)]
     found += [check_plan(r, FLOOR, grounding, describe) for r in readings]
     out: dict[str, Checked] = {}
     for c in found:
@@ -36,6 +36,15 @@ def merged(
         held = out.get(key)
         out[key] = c if held is None else both(held, c)
     return sorted(out.values(), key=lambda c: -c.rank)
+
+
+def variants(proposals: Iterable[tuple[str, float]], g: Grounding) -> list[tuple[str, float]]:
+    """The proposals; one that optimizes a table although a saved query was spoken of becomes one that optimizes the query."""
+    query = next((c.id for c in g.candidates.values() if c.family == "Q" and c.said), None)
+    if query is None or not re.search(r"(?i)\b(?:query|queries|report|dashboard)\b", g.sentence):
+        return list(proposals)
+    out = [(re.sub(r"\boptimize (?:T\d+|it)\b", f"optimize query {query}", text), p) for text, p in proposals]
+    return list({text: (text, p) for text, p in reversed(out)}.values())[::-1]
 
 
 def both(a: Checked, b: Checked) -> Checked:

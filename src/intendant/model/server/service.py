@@ -101,7 +101,8 @@ async def until_stopped(
     ready: Callable[[Registration], None],
 ) -> None:
     headers = {"Authorization": f"Bearer {engine.key}", "Accept-Encoding": "identity"}
-    many = httpx.Limits(max_connections=service.limits.slots + 8, max_keepalive_connections=service.limits.slots)
+    # No connection is kept: the engine may close an idle one in the moment it is taken up again.
+    many = httpx.Limits(max_connections=service.limits.slots + 8, max_keepalive_connections=0)
     timeout = httpx.Timeout(None, connect=10)
     async with httpx.AsyncClient(
         base_url=engine.url, headers=headers, limits=many, timeout=timeout, trust_env=False
