@@ -129,7 +129,9 @@ class Workspace:
         except tomllib.TOMLDecodeError as e:
             raise WorkspaceError(f"{FILE} can't be read: {e}", where=str(path), hint="Mend that line.") from None
         except OSError as e:
-            raise WorkspaceError(f"{FILE} can't be read: {e.strerror}", where=str(path), hint="Look at its rights.") from None
+            raise WorkspaceError(
+                f"{FILE} can't be read: {e.strerror}", where=str(path), hint="Look at its rights."
+            ) from None
         except UnicodeDecodeError as e:
             raise WorkspaceError(
                 f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8."
@@ -190,11 +192,9 @@ def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
                 f"unknown key {key!r} in [{name}]", where=str(path), hint=did_you_mean(key, known, "key")
             )
         wanted = type(getattr(defaults, key))
-        if (
-            (not isinstance(value, wanted)
-            and not (wanted is float and isinstance(value, int)))
-            or isinstance(value, bool) != (wanted is bool)
-        ):
+        if (not isinstance(value, wanted) and not (wanted is float and isinstance(value, int))) or isinstance(
+            value, bool
+        ) != (wanted is bool):
             raise WorkspaceError(f"{name}.{key} is {value!r}", where=str(path), hint=f"It must be a {_word(wanted)}.")
         out[key] = wanted(value)
     made = cls(**out)

@@ -1,5 +1,4 @@
-"""The table under examination: each column's values counted once and remembered, so detectors look at distinct values.
-"""
+"""The table under examination: each column's values counted once and remembered, so detectors look at distinct values."""
 
 from __future__ import annotations
 
@@ -34,8 +33,14 @@ class Stat:
 class Subject:
     """A table attached to an open connection. `key` are its declared key columns."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[Column], settings: Settings,
-                 key: Sequence[str]) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Sequence[Column],
+        settings: Settings,
+        key: Sequence[str],
+    ) -> None:
         self.con, self.table, self.settings = con, table, settings
         self.columns = tuple(columns)
         self.key = tuple(find_column(k, columns, table).name for k in key)
@@ -69,8 +74,9 @@ class Subject:
 
     def flat(self, *kinds: str) -> list[Column]:
         """The columns that aren't nested; of these kinds (number, text, time, bool ...) when given."""
-        return [c for c in self.columns
-                if (kind_of_type(c.type) in kinds if kinds else kind_of_type(c.type) != "other")]
+        return [
+            c for c in self.columns if (kind_of_type(c.type) in kinds if kinds else kind_of_type(c.type) != "other")
+        ]
 
     def sampled(self, column: str) -> bool:
         """Whether `values` are a sample of the column's distinct values."""
@@ -83,8 +89,10 @@ class Subject:
             if self.sampled(column):
                 parts = -(-self.stats[column].distinct // self.settings.max_distinct)
                 keep = f"AND hash({name}) % {parts} = 0"
-            rows = self.query(f"SELECT CAST({name} AS VARCHAR) AS v, count(*) AS n FROM {self.sql}"
-                              f" WHERE {name} IS NOT NULL {keep} GROUP BY {name} ORDER BY n DESC, v")
+            rows = self.query(
+                f"SELECT CAST({name} AS VARCHAR) AS v, count(*) AS n FROM {self.sql}"
+                f" WHERE {name} IS NOT NULL {keep} GROUP BY {name} ORDER BY n DESC, v"
+            )
             found: dict[str, int] = {}
             for value, n in rows:
                 found[value] = found.get(value, 0) + int(n)
@@ -120,8 +128,9 @@ class Subject:
         """
         if self._sample is None:
             columns = [c for c in self.flat() if self.stats[c.name].distinct >= 2][:MOST_COLUMNS]
-            shown = ", ".join(f"CASE WHEN {self.missing(c)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END"
-                              for c in columns)
+            shown = ", ".join(
+                f"CASE WHEN {self.missing(c)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END" for c in columns
+            )
             most = self.settings.sample_rows
             source = self.sql
             if self.total > most:
@@ -133,19 +142,46 @@ class Subject:
         """How a sentence of evidence begins: 3 of 100 values of price."""
         return f"{rows} of {self.total} values of {column}"
 
-    def finding(self, check: str, column: str | None, rows: int, evidence: str, *, where: str, mend: str = "",
-                confidence: float = 1.0, samples: Iterable[Json] = ()) -> Finding:
+    def finding(
+        self,
+        check: str,
+        column: str | None,
+        rows: int,
+        evidence: str,
+        *,
+        where: str,
+        mend: str = "",
+        confidence: float = 1.0,
+        samples: Iterable[Json] = (),
+    ) -> Finding:
         """A finding about this table; severity follows from the share of rows, and is higher on a key."""
         share = rows / self.total if self.total else 0.0
         grave = column is not None and column in self.key
         level: Severity = "HIGH" if share > 0.05 or grave else "MEDIUM" if share > 0.01 else "LOW"
-        return Finding(check, self.table, column, level, rows, self.total, evidence, round(confidence, 3), mend, where,
-                       tuple(samples))
+        return Finding(
+            check,
+            self.table,
+            column,
+            level,
+            rows,
+            self.total,
+            evidence,
+            round(confidence, 3),
+            mend,
+            where,
+            tuple(samples),
+        )
 
 
 @contextmanager
-def examine(engine: DuckDB, table: str, snapshot: Snapshot, settings: Settings = Settings(),
-            key: Sequence[str] = (), others: Mapping[str, Snapshot] | None = None) -> Iterator[Subject]:
+def examine(
+    engine: DuckDB,
+    table: str,
+    snapshot: Snapshot,
+    settings: Settings = Settings(),
+    key: Sequence[str] = (),
+    others: Mapping[str, Snapshot] | None = None,
+) -> Iterator[Subject]:
     """The snapshot, attached as `table`, beside the tables that foreign keys name.
 
     Raises UnknownName for a key column that isn't there, Damaged, EngineError.

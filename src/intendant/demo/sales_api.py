@@ -1,6 +1,6 @@
 """A sales API on this machine, with the manners of real ones: pages, a bearer token, a rate limit, imperfect data.
 
-    python -m intendant.demo.sales_api --port 8765
+python -m intendant.demo.sales_api --port 8765
 """
 
 from __future__ import annotations
@@ -54,8 +54,17 @@ class SalesApi:
     with Retry-After. `api.throttled` counts the 429s.
     """
 
-    def __init__(self, *, orders: int = 25_000, seed: int = 7, faults: bool = True, port: int = 0,
-                 token: str = TOKEN, burst: float = BURST, per_second: float = PER_SECOND) -> None:
+    def __init__(
+        self,
+        *,
+        orders: int = 25_000,
+        seed: int = 7,
+        faults: bool = True,
+        port: int = 0,
+        token: str = TOKEN,
+        burst: float = BURST,
+        per_second: float = PER_SECOND,
+    ) -> None:
         self.orders = make_orders(orders, seed, faults=faults)
         self.texts = [json.dumps(order, separators=(",", ":")) for order in self.orders]
         self.times = [str(order["created_at"]) for order in self.orders]
@@ -71,8 +80,9 @@ class SalesApi:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -94,10 +104,10 @@ class SalesApi:
 
     def _slice(self, sort: str, start: int, offset: int, limit: int) -> Sequence[str]:
         if sort == "created_at":
-            return self.texts[start + offset:start + offset + limit]
+            return self.texts[start + offset : start + offset + limit]
         if sort == "-created_at":
             end = len(self.texts) - offset
-            return self.texts[max(start, end - limit):max(start, end)][::-1]
+            return self.texts[max(start, end - limit) : max(start, end)][::-1]
         raise ValueError(f"sort is created_at or -created_at, not {sort!r}")
 
 

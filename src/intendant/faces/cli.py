@@ -360,7 +360,9 @@ def told(e: Exception, as_json: bool) -> int:
     elif isinstance(e, IntendantError):
         error = e
     else:
-        error = Internal(f"{type(e).__name__}: {e}"[:500], hint="This is a fault of ours. INTENDANT_DEBUG=1 shows where.")
+        error = Internal(
+            f"{type(e).__name__}: {e}"[:500], hint="This is a fault of ours. INTENDANT_DEBUG=1 shows where."
+        )
         if os.environ.get("INTENDANT_DEBUG"):
             import traceback
 

@@ -122,7 +122,9 @@ def show_made(value: Mapping[str, Json]) -> None:
 
 
 def show_loaded(value: Mapping[str, Json]) -> None:
-    out.print(f"[green]✓[/] [bold]{escape(plain(value['table']))}[/] version {value['version']}, {value['rows']:,} rows")
+    out.print(
+        f"[green]✓[/] [bold]{escape(plain(value['table']))}[/] version {value['version']}, {value['rows']:,} rows"
+    )
 
 
 def show_result(r: Mapping[str, Json]) -> None:

@@ -337,7 +337,10 @@ class Reader:
             return Literal(c.next().text, word)
         if word == "case":
             return self.case()
-        if word in ("now", "today") and [(t.kind, t.text) for t in (c.peek(1), c.peek(2))] == [("symbol", "("), ("symbol", ")")]:
+        if word in ("now", "today") and [(t.kind, t.text) for t in (c.peek(1), c.peek(2))] == [
+            ("symbol", "("),
+            ("symbol", ")"),
+        ]:
             at = c.next().at
             self.skip(2)
             return Call(word, (), at)

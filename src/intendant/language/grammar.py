@@ -34,7 +34,9 @@ class Grammar:
         words: set[str] = set()
         for form in (*self.rules.values(), *self.operators.values(), *self.verbs.values()):
             words |= form.words()
-        self.kinds.reserved = frozenset(words | HARD | {*SCHEMAS, "then", "ascending", "descending", "every", "month", "day"})
+        self.kinds.reserved = frozenset(
+            words | HARD | {*SCHEMAS, "then", "ascending", "descending", "every", "month", "day"}
+        )
         self.starts = sorted({f.text.split()[0] for f in self.verbs.values()})
 
     def _forms(self, package: str) -> dict[str, Form]:
@@ -75,7 +77,8 @@ class Grammar:
             path.append(step)
             if len(path) > MOST_OPERATORS:
                 raise c.refusal(
-                    f"one step has more than {MOST_OPERATORS} operators", "Split it: put an intermediate result `into` a table."
+                    f"one step has more than {MOST_OPERATORS} operators",
+                    "Split it: put an intermediate result `into` a table.",
                 )
             if after > end:
                 best, end = list(path), after
@@ -153,7 +156,6 @@ class Grammar:
         return self.form_of(step.verb).write(step.args)
 
 
-
 def _takes_distinct(step: Step) -> bool:
     """Whether the word `distinct` behind this operator would be read as part of it."""
     last = step.verb == "group" or (step.verb == "pivot" and not step.get("keys"))
@@ -190,7 +192,12 @@ def read_all(c: Cursor) -> Step:
 def hint_for(c: Cursor) -> str:
     """The nearest word of the language that would fit, for a word that doesn't."""
     token, before = c.tokens[c.farthest], c.tokens[max(c.farthest - 1, 0)]
-    if token.kind == "symbol" and token.text == "(" and before.kind == "word" and before.lower not in grammar().kinds.reserved:
+    if (
+        token.kind == "symbol"
+        and token.text == "("
+        and before.kind == "word"
+        and before.lower not in grammar().kinds.reserved
+    ):
         return f"There is no function `{before.text}`. " + did_you_mean(before.text, FUNCTIONS, "function")
     words = {w for e in c.expected for w in re.findall(r"\w+", e)} & (grammar().kinds.reserved | set(TYPES))
     if len(token.lower) > 2 and words:

@@ -344,14 +344,20 @@ class Compiler:
             text = isinstance(e, Literal) and e.kind == "text" and known[0][1] == "time"
             if k != known[0][1] and not text:
                 a, b = (f"`{print_expression(x)}` is {words(kind)}" for x, kind in (known[0], (e, k)))
-                raise self.wrong(whole, f"{a}, {b}: they can't stand for each other", "Use values of one type, or cast.")
+                raise self.wrong(
+                    whole, f"{a}, {b}: they can't stand for each other", "Use values of one type, or cast."
+                )
         return known[0][1] if known else kinds[0][1]
 
     def call(self, e: Call) -> tuple[exp.Expression, str]:
         low, high = ARITY.get(e.name, (1, 1))
         if not low <= len(e.args) <= high:
             n = str(low) if low == high else f"{low} to {high}"
-            raise self.wrong(e, f"`{e.name}` takes {n} argument{'' if n == '1' else 's'}, {len(e.args)} given", "See `docs/language.md`.")
+            raise self.wrong(
+                e,
+                f"`{e.name}` takes {n} argument{'' if n == '1' else 's'}, {len(e.args)} given",
+                "See `docs/language.md`.",
+            )
         pairs = [self.visit(a) for a in e.args]
         if e.name == "if":
             pairs[0] = self.truth(e.args[0], *pairs[0]), "bool"

@@ -28,6 +28,7 @@ from intendant.operators.group import default_name
 from intendant.planner.glossary import key_of, time_of
 from intendant.planner.ground import Grounding
 from intendant.planner.ids import COLUMNS, CONSTANTS, TOKEN, State, Unsayable, columns_in, declared, match_of
+from intendant.planner.shapes import EMAIL
 from intendant.types import Column, Plan, Step
 
 __all__ = ["encode"]
@@ -281,7 +282,10 @@ def id_kinds(e: Encoder) -> Mapping[str, Kind]:
 
     def path(text: str) -> str:
         quoted = g.kinds["text"].write(text)
-        return e.find("P", quoted, "path") if e.step.verb == "export" else e.find("V", quoted, "pattern")
+        if e.step.verb == "export":
+            return e.find("P", quoted, "path")
+        address = g.kinds["text"].write(EMAIL)
+        return e.find("V", address if "[^@" in text and ("V", address) in e.g.by_text else quoted, "pattern")
 
     writers: dict[str, Callable[[Any], str]] = {
         "table": e.table,

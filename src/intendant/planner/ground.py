@@ -23,7 +23,8 @@ from intendant.planner.letter import undressed
 from intendant.planner.literals import find_literals
 from intendant.planner.mentions import Index, Mention, find_mentions
 from intendant.planner.newnames import NewName, find_names
-from intendant.planner.schema import schema_of
+from intendant.planner.schema import NEXT, schema_of
+from intendant.planner.shapes import hints
 from intendant.planner.words import ABSENCE, COMMANDS, STOP, Word, english, plain, split_name, words_of
 from intendant.types import Column
 
@@ -246,6 +247,7 @@ def guesses(
     """Values nobody has shown us: "country is Germany", "the region North"; capitals and codes inside the sentence."""
     spans = [(m.at, m.end) for m in marks if m.drop or any(f in "TRQ" for f, _ in m.readings)]
     columns = [m.end for m in mentions if any(e.family == "C" for e in m.entries)]
+    yield from one_of(words, text, spans)
     tight = ("is", "=", "==", "equals", "equal", "are", "!=", "not")
     links = (
         *tight,
@@ -289,7 +291,11 @@ def guesses(
             not inside
             and w.text[0].isalnum()
             and w.lower not in (STOP | ABSENCE)
-            and (capital or (near and linked and w.lower not in COMMANDS))
+            and (
+                capital
+                or (near and linked and w.lower not in COMMANDS)
+                or (prior and prior.lower in SAYING and w.text.isalpha())
+            )
         ):
             j = i
             while (
@@ -305,6 +311,20 @@ def guesses(
                 yield Mark(w.at, words[j].end, (("V", quote_string(said)),), w.lower not in known, guess=True)
             i = j
         i += 1
+
+
+SAYING = frozenset(
+    "contain contains containing mention mentions mentioning mentioned says saying word includes including".split()
+)
+"""Words behind which a piece of text stands."""
+
+
+def one_of(words: Sequence[Word], text: str, spans: Sequence[tuple[int, int]]) -> Iterator[Mark]:
+    """Words with slashes between them: low/medium/high are values, if they are no names."""
+    tight = [i for i in range(1, len(words) - 1) if words[i].text == "/" and words[i - 1].end + 1 == words[i + 1].at]
+    for w in (words[j] for j in sorted({j for i in tight for j in (i - 1, i + 1)})):
+        if w.text.isalpha() and len(w.text) > 1 and not any(a <= w.at < b for a, b in spans):
+            yield Mark(w.at, w.end, (("V", quote_string(w.text)),), False, guess=True)
 
 
 def assemble(
@@ -374,6 +394,9 @@ def assemble(
         lambda family, value: build.add(family, value, most=MOST_SHOWN),
         index.few_values,
     )
+    for family, value, shown in hints(text, literals):
+        made = build.add(family, value, most=MOST_SHOWN)
+        reading += [NEXT, made, *shown] if made else []
     return Grounding(
         text,
         index.catalog,

@@ -11,8 +11,9 @@ from datetime import date
 
 from intendant.language.lexer import quote_string
 from intendant.planner.found import Found
+from intendant.planner.ranges import MONTH, find_ranges, month_of
 from intendant.planner.schedules import ORDINALS, find_clocks, find_crons, find_schedules
-from intendant.planner.shapes import find_codes, find_formats, find_separators, find_weekdays
+from intendant.planner.shapes import EMAIL, find_codes, find_formats, find_separators, find_weekdays, format_of
 
 __all__ = ["Found", "find_literals"]
 
@@ -66,17 +67,8 @@ UNITS = {
     "year": "year",
 }
 UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|quarters?|years?|yrs?)"
-MONTHS = {
-    m: i + 1
-    for i, m in enumerate(
-        """january february march april may june july august september october november
-    december""".split()
-    )
-}
-MONTH = "(?:" + "|".join([*MONTHS, *(m[:3] + r"\.?" for m in MONTHS), "sept"]) + ")"
 DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:[ ']\d{3})+(?![\d\w])|\d+\.\d+|\d+"
 SIGN = r"(?:(?<![\w)])-\s?|minus |negative )?"
-EMAIL = "[^@ ]+@[^@ ]+[.][^@ ]+"
 PATTERNS: tuple[tuple[str, str], ...] = (
     (r"(?:a |an )?(?:valid|proper|correct|well[- ]formed|real) e-?mails?(?: address(?:es)?)?", EMAIL),
     (r"(?:look like|looks like|be|being|is|are) (?:an? )?e-?mail(?:s| address(?:es)?)?", EMAIL),
@@ -102,7 +94,9 @@ def find_quoted(text: str) -> Iterator[Found]:
         inner = next(g for g in m.groups() if g is not None)
         kind = "path" if re.search(r"\.(csv|tsv|json|jsonl|ndjson|parquet)(\.gz)?$", inner) else "quoted"
         family = "P" if kind == "path" else "V"
-        yield Found(m.start(), m.end(), ((family, quote_string(inner)),), kind)
+        shape = format_of(inner)
+        shown = (("V", quote_string(shape)),) if shape else ()
+        yield Found(m.start(), m.end(), ((family, quote_string(inner)), *shown), kind)
 
 
 def find_paths(text: str) -> Iterator[Found]:
@@ -119,7 +113,7 @@ def find_patterns(text: str) -> Iterator[Found]:
 def find_rates(text: str) -> Iterator[Found]:
     what = r"(?P<what>requests?|reqs?|calls?|queries|hits|api calls|rows?|records?|messages?|events?|lines)"
     each = r"(?:per|a|an|each|every|/)\s*(?P<each>\d+\s*)?(?P<unit>s|sec|second|m|min|minute|h|hr|hour|day)s?\b"
-    for m in re.finditer(rf"(?P<n>{DIGITS}|{NUMBER_WORD})(?P<k>\s?k)?\s*{what}\s*{each}", text, re.I):
+    for m in re.finditer(rf"(?P<n>{DIGITS}|{NUMBER_WORD})(?P<k>\s?k|\s?thousand)?\s*{what}\s*{each}", text, re.I):
         n = number_value(m["n"])
         if n is None:
             continue
@@ -127,8 +121,10 @@ def find_rates(text: str) -> Iterator[Found]:
         unit = {"s": "second", "m": "minute", "h": "hour", "d": "day"}[m["unit"][0].lower()]
         many = f" {m['each'].strip()} {unit}s" if m["each"] and m["each"].strip() != "1" else f" {unit}"
         yield Found(m.start(), m.end(), (("H", f"{times(n, 1000) if m['k'] else n} {kind} per{many}"),), "rate")
-    for m in re.finditer(r"\b(?P<n>\d+) ?(?:per|an?|each|/) ?(?P<unit>second|sec|minute|min|hour)\b", text, re.I):
-        unit = {"s": "second", "m": "minute", "h": "hour"}[m["unit"][0].lower()]
+    for m in re.finditer(
+        r"\b(?P<n>\d+) ?(?:(?:per|an?|each|/) ?(?P<unit>second|sec|minute|min|hour)|/ ?(?P<short>s))\b", text, re.I
+    ):
+        unit = {"s": "second", "m": "minute", "h": "hour"}[(m["unit"] or m["short"])[0].lower()]
         yield Found(m.start(), m.end(), (("H", f"{m['n']} requests per {unit}"), ("N", m["n"])), "rate")
     for m in re.finditer(
         rf"\b(?P<n>{DIGITS}) (?P<what>requests?|calls?|rows?|records?|messages?|events?) in (?:one|a|1|any) (?P<unit>second|minute|hour)\b",
@@ -150,10 +146,6 @@ def number_value(text: str) -> str | None:
     if value is None:
         value = {"hundred": 100, "thousand": 1000, "million": 10**6, "dozen": 12}.get(text.lower())
     return None if value is None else str(value)
-
-
-def month_of(text: str) -> int:
-    return next(n for m, n in MONTHS.items() if m.startswith(text.lower().rstrip(".")[:3]))
 
 
 def iso(y: int, m: int, d: int = 1) -> str | None:
@@ -229,7 +221,9 @@ def relative_dates(text: str) -> Iterator[Found]:
 
 def find_durations(text: str) -> Iterator[Found]:
     amount = rf"(?P<n>{DIGITS}|{NUMBER_WORD}|a couple of|a few|half an?|an?|one)"
-    for m in re.finditer(rf"\b{amount}(?:[- ]|(?<=\d))(?P<unit>{UNIT}|(?<=\d)[hd])\b(?! of data)", text, re.I):
+    for m in re.finditer(
+        rf"\b{amount}(?:[- ]|(?<=\d))(?P<unit>{UNIT}|(?<=\d)[hds]|(?<=\d )s)\b(?! of data)", text, re.I
+    ):
         word, unit = m["n"].lower(), m["unit"].lower()
         unit = UNITS.get(unit) or UNITS[unit.rstrip("s")]
         if word.startswith("half"):
@@ -280,8 +274,10 @@ def find_numbers(text: str) -> Iterator[Found]:
         if m["scale"]:
             n = times(n, SCALES[m["scale"].strip().lower()])
         n = "-" + n if m["sign"] else n
-        readings = (("N", n), ("N", times(n, 1) if n == "0" else repr(float(n) / 100))) if m["pct"] else (("N", n),)
-        yield Found(m.start(), m.end(), readings, "percent" if m["pct"] else "number")
+        near = text[max(m.start() - 30, 0) : m.end() + 30]
+        yield Found(
+            m.start(), m.end(), of_hundred(n, near) if m["pct"] else (("N", n),), "percent" if m["pct"] else "number"
+        )
     for m in re.finditer(
         rf"\b(?:(?:a|an) )?(?:(?:{NUMBER_WORD})(?:[- ](?:and )?(?={NUMBER_WORD}))?)+\b(?P<pct>\s?(?:%|percent\b|per cent\b))?",
         text,
@@ -295,6 +291,23 @@ def find_numbers(text: str) -> Iterator[Found]:
     for words, value in ((r"non-?negative|not negative|never negative|negative|positive|above zero|below zero", "0"),):
         for m in re.finditer(rf"\b(?:{words})\b", text, re.I):
             yield Found(m.start(), m.end(), (("N", value),), "sign")
+
+
+LESS = re.compile(
+    r"(?i)\b(?:less|off|lower|below|under|discount\w*|reduc\w*|decreas\w*|cut|cheaper|minus|drop\w*|lost|lose|fell|fall\w*)\b"
+)
+MORE = re.compile(
+    r"(?i)\b(?:more|higher|above|over|rais\w*|increas\w*|plus|add\w*|up|surcharge|vat|tax|grew|grow\w*|rose|markup)\b"
+)
+
+
+def of_hundred(n: str, near: str) -> tuple[tuple[str, str], ...]:
+    """15 % is 15 or 0.15; "15 % less" 0.85 as well, "15 % more" 1.15. `near` is the text around."""
+    part = float(n) / 100
+    out = [n, repr(part) if part else "0"]
+    out += [f"{1 - part:.10g}"] if LESS.search(near) else []
+    out += [f"{1 + part:.10g}"] if MORE.search(near) else []
+    return tuple(("N", x) for x in out)
 
 
 def spoken(words: str) -> int | None:
@@ -327,6 +340,7 @@ FINDERS: tuple[Callable[[str], Iterator[Found]], ...] = (
     find_separators,
     find_rates,
     find_schedules,
+    find_ranges,
     find_dates,
     find_clocks,
     find_durations,

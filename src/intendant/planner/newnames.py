@@ -24,7 +24,7 @@ END = (
     equal equals being showing containing holding joined matching table column field instead ordered desc descending asc
     ascending replace overwrite overwriting append appending version lowercase uppercase text number integer date timestamp
     boolean decimal string float json becomes become quarantine review zero production cold staging person
-    ones one sure others rest""".split()
+    ones one sure others rest tbl col cols""".split()
     )
 )
 SKIP = frozenset(
@@ -71,6 +71,37 @@ def find_names(words: Sequence[Word], free: list[bool], is_known: list[bool]) ->
             yield from phrase(words, i + 1, free, 3)
         elif word.text == "=" and i and not is_known[i - 1]:
             yield from before(words, i, free, is_known)
+        elif is_alone(words, i, free, is_known):
+            yield NewName(word.at, word.end, (word.text,))
+
+
+RENAMING = frozenset(
+    "rename renamed renaming relabel call called calling prefix prefixes names headers header columns fields nicer".split()
+)
+COURTESY = frozenset(
+    "thanks thank thx cheers pls ok okay asap now again first too right hello hi hey dear so also next finally".split()
+)
+
+
+def is_alone(words: Sequence[Word], i: int, free: list[bool], is_known: list[bool]) -> bool:
+    """A name that stands by itself: "sleepers: contacts without ...", "..., ratio", "rename lngSite site, strKind kind"."""
+    word = words[i]
+    if (
+        not free[i]
+        or is_known[i]
+        or not NAME.match(word.text)
+        or word.lower in END | COURTESY | COMMANDS
+        or len(word.text) < 2
+    ):
+        return False
+    before = words[i - 1].text if i else "."
+    after = words[i + 1].text if i + 1 < len(words) else ""
+    ends = i + 1 == len(words) or (i + 2 == len(words) and after in ".!")
+    return (
+        (before in ".;" and after == ":")
+        or (ends and before in (",", "?", ";", ":", "—", "-"))
+        or (i > 0 and is_known[i - 1] and (ends or after in (",", ";")) and any(w.lower in RENAMING for w in words))
+    )
 
 
 SIGNS = (",", "/", "&", "+", "and")
@@ -107,6 +138,8 @@ def phrase(words: Sequence[Word], i: int, free: list[bool], most: int, staging: 
         return
     whole = "_".join(w.lower if not w.is_name else w.text for w in run)
     texts = [whole] + ([run[0].lower] if len(run) > 2 else [])
+    if len(run) > 1 and all(w.text[0].isupper() for w in run):
+        texts.append(" ".join(w.text for w in run))
     if staging:
         texts = [f"staging.{texts[0]}", *texts]
     yield NewName(run[0].at, run[-1].end, tuple(texts))

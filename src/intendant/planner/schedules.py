@@ -18,7 +18,7 @@ DAY = r"(?:(?:sun|mon|tues|wednes|thurs|fri|satur)days?|(?:sun|mon|tues?|wed|thu
 CLOCK = (
     r"(?:midnight|noon|midday|half past (?:\d\d?|[a-z]+)|quarter (?:past|to) (?:\d\d?|[a-z]+)"
     r"|\d\d?(?:[:.h]\d\d)?\s?(?:am|pm|a\.m\.?|p\.m\.?)|\d\d?[:.h]\d\d(?:\s?(?:hours|hrs|h|utc|o'clock))?"
-    r"|\d\d?\s?o'clock|\d\d?(?:\s?h\b)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?: o'clock)?"
+    r"|\d\d?\s?o'?\s?clock|\d\d?(?:\s?h\b)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?: o'clock)?"
     r"(?:\s?(?:am|pm|a\.m\.?|p\.m\.?))?)(?: in the (?:morning|evening|afternoon|night)| at night)?(?: sharp)?"
 )
 STRICT = (
@@ -125,7 +125,7 @@ def nth(text: str | None) -> int:
     return int(digits[0]) if digits else ORDINALS.get(text.lower(), 1)
 
 
-EVERY = r"(?:every|each|ev\.?|once (?:a|per|every)|per|all)"
+EVERY = r"(?:every|each|ev\.?|once (?:an?|per|every)|per|all)"
 
 
 def at(i: int) -> str:
@@ -138,9 +138,10 @@ RECURRENCE = re.compile(
     rf"{EVERY} (?P<n>\d+|one|two|three|four|five|six|ten|twelve|fifteen|twenty|thirty|other) ?(?P<unit>minutes?|mins?|hours?|hrs?|h|m)\b"
     rf"|(?P<half>{EVERY} (?:half(?: an)? hour|30 ?min|quarter(?: of an)? hour)|half[- ]hourly|every quarter of an hour)"
     rf"|(?P<twice>twice (?:a|per|an) (?=day|hour)|twice daily)(?:day|hour)?"
-    rf"|(?P<hourly>hourly|{EVERY} (?:full |single )?hour\b|on the hour)"
+    rf"|(?P<hourly>hourly|hrly|{EVERY} (?:full |single )?hour\b|on the hour)"
     rf"|(?P<minutely>{EVERY} minute\b)"
     rf"|(?:{EVERY} |on |(?:in the morning )?on )?(?P<weekday>(?:weekdays?|working days?|business days?|workdays?"
+    rf"|(?:every|each) day (?:except|but|apart from|without)(?: for)?(?: on)?(?: the)? weekends?"
     rf"|monday (?:to|through|till|until) friday|mon ?- ?fri))\b(?: (?:morning|evening|night)s?)?{at(1)}?"
     rf"|(?:{EVERY} |on (?:the )?|at )?(?P<weekend>weekends?)\b{at(2)}?"
     rf"|(?:weekly,? on |once a week,? on |weekly,? |every week on |each week on |{EVERY} |on "
@@ -153,20 +154,24 @@ RECURRENCE = re.compile(
     rf")(?!\w)",
     re.I,
 )
-NTH_OF_MONTH = re.compile(rf"(?:on |at )?(?:the )?{NTH}(?: day)? of (?:the|each|every|a) month{AT}?", re.I)
-CRON = re.compile(r"\bcron:? ?['\"`]?((?:[\d*/,\-]+ ){4}[\d*/,\-]+)['\"`]?", re.I)
+NTH_OF_MONTH = re.compile(
+    rf"(?:on |at )?(?:the )?{NTH}(?: day)? of (?:(?:the|each|every|a|any) )?month(?:[:,]? ?{at(7)})?"
+    rf"|(?:on )?day (?P<day>\d\d?)(?: of)? (?:each |every |the )?month(?:ly)?(?:[:,]? ?{at(8)})?",
+    re.I,
+)
+CRON = re.compile(
+    r"\bcron:? ?['\"`]?((?:[\d*/,\-]+ ){4}[\d*/,\-]+)['\"`]?|(?<![\w*/])(?=[\d/,\- ]*\*)((?:[\d*/,\-]+ ){4}[\d*/,\-]+)(?![\w*/])",
+    re.I,
+)
 
 
 def find_schedules(text: str) -> Iterator[Found]:
     """All recurrences of the text."""
     for m in NTH_OF_MONTH.finditer(text):
         if m["nth"] != "last":
-            yield Found(
-                m.start(),
-                m.end(),
-                (("K", f"monthly on day {nth(m['nth'])} at {clock(m['clock'] or m['bare'])}"),),
-                "schedule",
-            )
+            time = clock(next((v for k, v in m.groupdict().items() if v and k.startswith("clock")), None))
+            said = f"monthly on day {nth(m['nth'] or m['day'])} at {time}"
+            yield Found(m.start(), m.end(), (("K", said),), "schedule")
     for m in RECURRENCE.finditer(text):
         twice = m.groupdict().get("twice")
         said = (
@@ -181,7 +186,7 @@ def find_schedules(text: str) -> Iterator[Found]:
 def find_crons(text: str) -> Iterator[Found]:
     """Cron lines."""
     for m in CRON.finditer(text):
-        yield Found(m.start(), m.end(), (("K", f"cron {quote_string(m[1])}"),), "schedule")
+        yield Found(m.start(), m.end(), (("K", f"cron {quote_string(m[1] or m[2])}"),), "schedule")
 
 
 def find_clocks(text: str) -> Iterator[Found]:

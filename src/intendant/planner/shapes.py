@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterable, Iterator
 
 from intendant.language.lexer import quote_string
 from intendant.planner.found import Found
 
-__all__ = ["find_codes", "find_formats", "find_separators", "find_weekdays"]
+__all__ = ["EMAIL", "find_codes", "find_formats", "find_separators", "find_weekdays", "format_of", "hints"]
 
 FIELDS = {
     "yyyy": "%Y",
@@ -45,7 +44,7 @@ SEPARATORS = {
     r"tabs?": "\t",
 }
 SPLITTING = re.compile(
-    r"(?i)\b(?:split|separat\w*|delimit\w*|between|divid\w*|joined|part of|parts|made of|concat\w*|before|after|list)\b"
+    r"(?i)\b(?:split|separat\w*|delimit\w*|between|divid\w*|joined|part of|parts|made of|concat\w*|before|after|list|cut|break|broken)\b"
 )
 MONTHS = "january february march april may june july august september october november december".split()
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -61,31 +60,47 @@ def find_formats(text: str) -> Iterator[Found]:
         if found.count("%Y") + found.count("%y") + found.count("%m") + found.count("%d") >= 2:
             yield Found(m.start(), m.end(), (("V", quote_string(found)),), "pattern")
     for m in re.finditer(
-        r"(?i)\b(?:like|as|written|format(?:ted)?|e\.g\.|such as)[ :']{1,3}(\d{1,4})([-./])(\d{1,2})"
-        r"(?:\2(\d{1,4}))?\b",
+        r"(?i)\b(?:like|as|in|written|form|format(?:ted)?|style|e\.g\.|such as)[ :']{1,3}(?=\w*\d)([\w./:-]+(?: [\w./:-]+){0,2})"
+        r"|(?=\w*\d)\b([\w./:-]+(?: \d{4,6})?)(?=[- ](?:like|style))",
         text,
     ):
-        parts, sign = [p for p in (m[1], m[3], m[4]) if p], m[2]
-        named = shape_of_date(parts)
-        if named:
-            yield Found(m.start(1), m.end(), (("V", quote_string(sign.join(named))),), "pattern")
+        said, at = m[1] or m[2], m.start(1) if m[1] else m.start(2)
+        words = said.split(" ")
+        for n in range(len(words), 0, -1):
+            example = " ".join(words[:n]).rstrip(".:,")
+            if found := format_of(example):
+                yield Found(at, at + len(example), (("V", quote_string(found)),), "pattern")
+                break
     for m in re.finditer(r"%[YymdHMSbBj](?:[-./: ]?%[YymdHMSbBj])+", text):
         yield Found(m.start(), m.end(), (("V", quote_string(m.group())),), "pattern")
 
 
-def shape_of_date(parts: list[str]) -> list[str] | None:
-    """2025 11 -> %Y %m; 31 12 2025 -> %d %m %Y; None when it is no date."""
-    if len(parts[0]) == 4 and len(parts) in (2, 3):
-        return ["%Y", "%m", "%d"][: len(parts)]
-    if len(parts) == 3 and len(parts[2]) == 4:
-        first_is_day = int(parts[0]) > 12 or int(parts[1]) <= 12
-        try:
-            date(
-                int(parts[2]), int(parts[1] if first_is_day else parts[0]), int(parts[0] if first_is_day else parts[1])
-            )
-        except ValueError:
-            return None
-        return ["%d", "%m", "%Y"] if first_is_day else ["%m", "%d", "%Y"]
+MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+TIMES = ((r"\d\d:\d\d:\d\d", "%H:%M:%S"), (r"\d\d:\d\d", "%H:%M"), (r"\d{6}", "%H%M%S"), (r"\d{4}", "%H%M"))
+DATES = (
+    (r"(?:19|20)\d\d([-./])\d\d?\1\d\d?", "%Y{0}%m{0}%d"),
+    (r"(?:19|20)\d\d([-./])(?:0?[1-9]|1[0-2])", "%Y{0}%m"),
+    (r"(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d", "%Y%m%d"),
+    (r"(?:0?[1-9]|[12]\d|3[01])([-./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d", "%d{0}%m{0}%Y"),
+    (r"(?:0?[1-9]|1[0-2])([-./])(?:1[3-9]|2\d|3[01])\1(?:19|20)\d\d", "%m{0}%d{0}%Y"),
+    (r"(?:0?[1-9]|[12]\d|3[01])([-./])(?:0?[1-9]|1[0-2])\1\d\d", "%d{0}%m{0}%y"),
+    (rf"\d\d?([- ./]){MONTH}\1(?:19|20)\d\d", "%d{0}%b{0}%Y"),
+    (rf"{MONTH}([- ./])\d\d?,?\1(?:19|20)\d\d", "%b{0}%d{0}%Y"),
+)
+
+
+def format_of(example: str) -> str | None:
+    """The format of a date shown by an example: 31.12.2025 is %d.%m.%Y, '20261105 143059' %Y%m%d %H%M%S."""
+    for date_shape, date_format in DATES:
+        m = re.match(rf"(?i){date_shape}", example)
+        if m is None:
+            continue
+        found, rest = date_format.format(m[1] if m.re.groups else ""), example[m.end() :]
+        if not rest:
+            return found
+        for shape, time_format in TIMES:
+            if rest[0] in " T" and re.fullmatch(shape, rest[1:]):
+                return f"{found}{rest[0]}{time_format}"
     return None
 
 
@@ -103,6 +118,50 @@ def find_separators(text: str) -> Iterator[Found]:
             yield Found(m.start(), m.end(), tuple(readings), "pattern")
     for m in re.finditer(r"(?<= (?:by|on|at)) ([,;:/|_#@+-])(?=[ .]|$)", text):
         yield Found(m.start(1), m.end(1), (("V", quote_string(m[1])),), "pattern")
+
+
+EMAIL = "[^@ ]+@[^@ ]+[.][^@ ]+"
+UNSAID = {
+    " ": "space",
+    ",": "comma",
+    ", ": "comma space",
+    "-": "dash",
+    "_": "underscore",
+    "/": "slash",
+    "@": "at",
+    ":": "colon",
+}
+"""Signs that may stand between the parts of a text when the sentence names none."""
+PARTING = re.compile(
+    r"(?i)\b(?:split\w*|separate\w*|(?:break|broken|pull|take|tear) (?:\w+ ){0,2}(?:up|apart|into)|part\w* of)\b"
+)
+FORMED = re.compile(
+    r"(?i)\b(?:valid|proper\w*|correct\w*|looks?|real|format\w*|pattern|match\w*|well[- ]formed|shape\w*|regex|regular)\b"
+)
+
+
+DECIMAL = re.compile(
+    r"(?i)\bdecimal (?:comma|sign|point|mark)|comma (?:as|for|is|instead)|\d\.\d{3},\d|\d,\d\d\b|thousands?[- ](?:point|dot|sep)"
+)
+AGES = re.compile(r"(?i)\bin years\b|\byears (?:of|since)\b|\bhow old\b|\bage\b|\btenure\b|\bseniority\b")
+Hint = tuple[str, str, tuple[str, ...]]
+
+
+def hints(text: str, found: Iterable[Found]) -> list[Hint]:
+    """What is meant without being said, (family, text, words that show it): separators of a split, the shape of an
+    address, signs of a number kept as text, the days of a year.
+    """
+    known = any(f.kind == "pattern" for f in found)
+    out: list[Hint] = []
+    if PARTING.search(text) and not known:
+        out += [("V", quote_string(sign), tuple(word.split())) for sign, word in UNSAID.items()]
+    if re.search(r"(?i)\be-?mails?\b|_email|\bmail\b", text) and FORMED.search(text) and not known:
+        out.append(("V", quote_string(EMAIL), ("email", "pattern")))
+    if DECIMAL.search(text):
+        out += [("V", quote_string(sign), (word,)) for sign, word in ((",", "comma"), (".", "point"), ("", "nothing"))]
+    if AGES.search(text):
+        out.append(("N", "365.25", ("year", "days")))
+    return out
 
 
 COUNTS = {w: i for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
@@ -127,6 +186,12 @@ def find_codes(text: str) -> Iterator[Found]:
         text,
     ):
         yield Found(m.start(1), m.end(1), (("V", quote_string(generalised(m[1]))),), "pattern")
+    for m in re.finditer(
+        rf"\b([A-Z]{{1,6}}[-_/]?) ?(?:and|plus|then|followed by|\+) (?:(\d{{1,2}}|{'|'.join(COUNTS)}) )?digits\b", text
+    ):
+        count = m[2] and COUNTS.get(m[2], m[2])
+        shape = rf"{generalised(m[1])}\d" + (f"{{{count}}}" if count else "+")
+        yield Found(m.start(), m.end(), (("V", quote_string(shape)),), "pattern")
     runs = list(COUNTED.finditer(text))
     if not runs:
         return

@@ -79,8 +79,14 @@ class Dependency(Detector):
         chance = grouped(a, shuffled)
         return g if chance and g.dissent <= LIFT * chance.dissent and chance.dissent > 0.02 else None
 
-    def broken(self, subject: Subject, column: Column, by: dict[str, Grouped], codes: dict[str, Codes],
-               names: dict[str, list[str]]) -> Iterator[Finding]:
+    def broken(
+        self,
+        subject: Subject,
+        column: Column,
+        by: dict[str, Grouped],
+        codes: dict[str, Codes],
+        names: dict[str, list[str]],
+    ) -> Iterator[Finding]:
         own = codes[column.name]
         against, for_it = np.zeros(len(own)), np.zeros(len(own))
         for a, g in by.items():
@@ -99,8 +105,15 @@ class Dependency(Detector):
                 yield self.result(subject, find_column(a, subject.columns), column, codes, names, g, rows)
 
     @staticmethod
-    def result(subject: Subject, a: Column, b: Column, codes: dict[str, Codes], names: dict[str, list[str]], g: Grouped,
-               rows: Flags) -> Finding:
+    def result(
+        subject: Subject,
+        a: Column,
+        b: Column,
+        codes: dict[str, Codes],
+        names: dict[str, list[str]],
+        g: Grouped,
+        rows: Flags,
+    ) -> Finding:
         wrong: dict[tuple[str, str | None], str] = {}
         for i in np.flatnonzero(rows):
             key = names[a.name][codes[a.name][i]]
@@ -112,11 +125,20 @@ class Dependency(Detector):
         (key, value), best = next(iter(wrong.items()))
         found = subject.count(where)
         given = "missing" if value is None else repr(value)
-        evidence = (f"{subject.so_many(found, b.name)} disagree with {a.name}, e.g. {given} where"
-                    f" {a.name} is {key!r}, elsewhere {best!r}.")
-        return subject.finding("dependency", b.name, found, evidence, where=where, confidence=0.75,
-                               mend=corrected(subject.table, a, b, wrong),
-                               samples=[{a.name: k, b.name: v} for k, v in list(wrong)[:5]])
+        evidence = (
+            f"{subject.so_many(found, b.name)} disagree with {a.name}, e.g. {given} where"
+            f" {a.name} is {key!r}, elsewhere {best!r}."
+        )
+        return subject.finding(
+            "dependency",
+            b.name,
+            found,
+            evidence,
+            where=where,
+            confidence=0.75,
+            mend=corrected(subject.table, a, b, wrong),
+            samples=[{a.name: k, b.name: v} for k, v in list(wrong)[:5]],
+        )
 
 
 def read(subject: Subject) -> tuple[dict[str, Codes], dict[str, list[str]]]:
@@ -192,7 +214,12 @@ def corrected(table: str, a: Column, b: Column, wrong: dict[tuple[str, str | Non
     if len(wrong) > mend.MAX_CASES:
         return ""
     whens: list[tuple[Expr, Expr]] = [
-        (Binary("=", Col(a.name), literal(a, k)) if v is None else Binary(
-            "and", Binary("=", Col(a.name), literal(a, k)), Binary("=", Col(b.name), literal(b, v))), literal(b, best))
-        for (k, v), best in wrong.items()]
+        (
+            Binary("=", Col(a.name), literal(a, k))
+            if v is None
+            else Binary("and", Binary("=", Col(a.name), literal(a, k)), Binary("=", Col(b.name), literal(b, v))),
+            literal(b, best),
+        )
+        for (k, v), best in wrong.items()
+    ]
     return mend.derived(table, b.name, Case(tuple(whens), Col(b.name)))

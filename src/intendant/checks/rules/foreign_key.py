@@ -37,5 +37,3 @@ class ForeignKey(RuleKind):
 
     def reads(self, rule: Rule) -> tuple[str, ...]:
         return (str(rule.ref).rpartition(".")[0],)
-
-

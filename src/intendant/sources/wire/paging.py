@@ -18,15 +18,47 @@ from intendant.types import Json
 
 __all__ = ["Hints", "Page", "Turn", "cursor_names", "detect", "following", "known_rest", "number", "turn_candidates"]
 
-NEXT = ("odatanextlink", "next", "nexturl", "nextlink", "nextpageurl", "nextpagelink", "nexthref", "nextpage",
-        "nexturi")
-CURSOR = ("nextcursor", "nextpagetoken", "nexttoken", "continuationtoken", "nextcontinuationtoken", "nextmarker",
-          "paginationtoken", "endcursor", "after", "scrollid", "cursor", "continuation")
+NEXT = (
+    "odatanextlink",
+    "next",
+    "nexturl",
+    "nextlink",
+    "nextpageurl",
+    "nextpagelink",
+    "nexthref",
+    "nextpage",
+    "nexturi",
+)
+CURSOR = (
+    "nextcursor",
+    "nextpagetoken",
+    "nexttoken",
+    "continuationtoken",
+    "nextcontinuationtoken",
+    "nextmarker",
+    "paginationtoken",
+    "endcursor",
+    "after",
+    "scrollid",
+    "cursor",
+    "continuation",
+)
 PAGE = ("page", "currentpage", "pagenumber", "pageno", "pageindex", "number")
 LAST_PAGE = ("totalpages", "pagecount", "lastpage", "pages", "numpages", "pagestotal")
 OFFSET = ("offset", "skip", "start", "startat", "from")
-TOTAL = ("total", "totalcount", "totalresults", "totalitems", "totalrecords", "totalrows", "totalelements",
-         "odatacount", "count", "totalsize", "resultcount")
+TOTAL = (
+    "total",
+    "totalcount",
+    "totalresults",
+    "totalitems",
+    "totalrecords",
+    "totalrows",
+    "totalelements",
+    "odatacount",
+    "count",
+    "totalsize",
+    "resultcount",
+)
 MORE = ("hasmore", "hasnext", "hasnextpage", "more", "morerecords", "istruncated")
 LAST = ("last", "islast", "islastpage")
 LINK = re.compile(r'<([^>]*)>\s*((?:;\s*[^,;"]+(?:="[^"]*"|=[^,;]*)?\s*)*)')
@@ -146,8 +178,12 @@ def cursor_names(name: str) -> list[str]:
     """Parameters that may take back a cursor that came under `name`, the likeliest first."""
     stem = re.sub(r"^next_?", "", name, flags=re.IGNORECASE)
     stem = stem[:1].lower() + stem[1:]
-    likely = {"endcursor": ["after"], "after": ["after"], "nexttoken": [name, "token"],
-              "next": ["cursor", "next", "after", "page_token", "page"]}
+    likely = {
+        "endcursor": ["after"],
+        "after": ["after"],
+        "nexttoken": [name, "token"],
+        "next": ["cursor", "next", "after", "page_token", "page"],
+    }
     names = [*likely.get(_norm(name), []), stem, name, "cursor", "after", "page_token", "pageToken"]
     return list(dict.fromkeys(n for n in names if n))
 
@@ -256,7 +292,7 @@ def _null_next(facts: Mapping[str, tuple[str, Json]]) -> bool:
 
 
 def _only_total(facts: Mapping[str, tuple[str, Json]]) -> str:
-    """"count" when the only total there is may be the count of this page."""
+    """ "count" when the only total there is may be the count of this page."""
     return "count" if not any(name in facts for name in TOTAL if name != "count") and "count" in facts else ""
 
 
