@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +36,15 @@ class State:
     targets: Array
     id_at: Numbers
     own: list[tuple[Array, Array]]
+    order: Numbers
+    """Places where an id stands, those of the same id together."""
+    begins: Numbers
+    """Where in `order` each id's places begin."""
     time: int = 0
 
     def kept(self, beams: Numbers) -> State:
         """The state of these beams, in this order."""
-        return State(self.offered, self.targets, self.id_at, [(k[beams], v[beams]) for k, v in self.own], self.time)
+        return replace(self, own=[(k[beams], v[beams]) for k, v in self.own])
 
 
 class Reader:
@@ -63,6 +67,10 @@ class Reader:
         self.w: dict[str, Array] = {n: a for n, a in data.items() if ":" not in n}
         for n in [n for n in data if n.endswith(":8")]:
             self.w[n[:-2]] = data[n].astype(np.float32) * data[f"{n[:-2]}:scale"][:, None]
+        # Laid out for `x @ w`: with few rows that is twice as fast as through a transposed view.
+        for n in [n for n in self.w if self.w[n].ndim == 2 and f"{n.removesuffix('weight')}bias" in self.w]:
+            self.w[n] = np.ascontiguousarray(self.w[n].T)
+        self.w["answers.out"] = np.ascontiguousarray(self.w["answers.weight"].T)
         s = self.shape
         self.heads, self.own_heads = int(s["heads"]), int(s["own_heads"])
         half = int(s["own_width"]) // self.own_heads // 2
@@ -82,7 +90,10 @@ class Reader:
         head = int(self.shape["own_width"]) // self.own_heads
         empty = np.zeros((1, self.own_heads, 0, head), np.float32)
         targets = self.linear("target", memory) / math.sqrt(self.shape["own_width"])
-        return State(offered, targets, id_at, [(empty, empty) for _ in offered])
+        order = np.argsort(id_at, kind="stable")
+        order = order[id_at[order] >= 0]
+        begins = np.flatnonzero(np.diff(id_at[order], prepend=-1))
+        return State(offered, targets, id_at, [(empty, empty) for _ in offered], order, begins)
 
     def by_head(self, x: Array) -> Array:
         """[length, width] to [heads, length, width of a head]."""
@@ -134,7 +145,7 @@ class Reader:
             x = self.block(i, x, state, cos, sin)
         state.time += 1
         x = rms(x, self.w["last.weight"])
-        words = x @ self.w["answers.weight"].T
+        words = x @ self.w["answers.out"]
         places = self.linear("point", x) @ state.targets.T
         places[:, state.id_at < 0] = -1e4
         logs = log_softmax(np.concatenate((words, places), axis=1))
@@ -144,8 +155,9 @@ class Reader:
         """Places of the same id added up: [beams, answers + every id there can be]."""
         out = np.full((len(logs), count + len(self.w["families.weight"]) * ID_ROOM), -1e4, np.float32)
         out[:, :count] = logs[:, :count]
-        for number in np.unique(state.id_at[state.id_at >= 0]):
-            out[:, count + number] = np.logaddexp.reduce(logs[:, count:][:, state.id_at == number], axis=1)
+        if len(state.order):
+            sums = np.add.reduceat(np.exp(logs[:, count + state.order]), state.begins, axis=1)
+            out[:, count + state.id_at[state.order[state.begins]]] = np.log(np.maximum(sums, 1e-30))
         return out
 
     def block(self, i: int, x: Array, state: State, cos: Array, sin: Array) -> Array:
@@ -167,7 +179,8 @@ class Reader:
         return out
 
     def linear(self, at: str, x: Array) -> Array:
-        out: Array = x @ self.w[f"{at}.weight"].T + self.w[f"{at}.bias"]
+        out: Array = x @ self.w[f"{at}.weight"]
+        out += self.w[f"{at}.bias"]
         return out
 
     def layer_norm(self, at: str, x: Array) -> Array:

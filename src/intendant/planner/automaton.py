@@ -27,10 +27,10 @@ class Node:
     free: list[int] = field(default_factory=list)
 
 
-Stack = tuple[int, "Stack | None"]
-"""The innermost place, and the stack that goes on when its rule is through."""
-Places = frozenset[Stack | None]
-"""All the places a prefix can stand at; None among them: the answer may end here."""
+Places = frozenset[int]
+"""All the stacks that a prefix can stand at, by their numbers in the machine that gave them."""
+BOTTOM = 0
+"""The empty stack: the answer may end."""
 
 
 class Automaton:
@@ -47,7 +47,10 @@ class Automaton:
             start, end = self.rules[name.strip()]
             Parser(self, SYMBOL.findall(body)).options(start, end)
         self.ends = {end: name for name, (_, end) in self.rules.items()}
-        self.open: dict[Stack, tuple[Stack | None, ...]] = {}
+        self.stacks: list[tuple[int, int]] = [(-1, -1)]
+        """By number: the innermost place, and the stack that goes on when its rule is through."""
+        self.numbers: dict[tuple[int, int], int] = {}
+        self.open: dict[int, tuple[int, ...]] = {}
         self.reach: dict[int, tuple[list[int], list[tuple[int, int]], bool]] = {}
         self.following: dict[Places, dict[str, Places]] = {}
 
@@ -55,32 +58,37 @@ class Automaton:
         self.nodes.append(Node())
         return len(self.nodes) - 1
 
-    def start(self) -> Places:
-        return frozenset(self.opened((self.rules["root"][0], None)))
+    def stack(self, place: int, rest: int) -> int:
+        """The number of a stack, the same for the same."""
+        key = (place, rest)
+        if key not in self.numbers:
+            self.numbers[key] = len(self.stacks)
+            self.stacks.append(key)
+        return self.numbers[key]
 
-    def opened(self, stack: Stack) -> tuple[Stack | None, ...]:
-        """The places with words that a stack leads to without one; None: the end."""
+    def start(self) -> Places:
+        return frozenset((self.stack(self.rules["root"][0], BOTTOM),))
+
+    def opened(self, stack: int) -> tuple[int, ...]:
+        """The stacks with words that a stack leads to without one; BOTTOM: the end."""
         held = self.open.get(stack)
         if held is not None:
             return held
-        out: dict[Stack | None, None] = {}
-        todo: list[Stack | None] = [stack]
-        seen: set[Stack | None] = set()
+        out: dict[int, None] = {}
+        todo, seen = [stack], {stack}
         while todo:
             at = todo.pop()
-            if at in seen:
+            if at == BOTTOM:
+                out[at] = None
                 continue
-            seen.add(at)
-            if at is None:
-                out[None] = None
-                continue
-            place, rest = at
+            place, rest = self.stacks[at]
             spoken, calls, through = self.near(place)
             for n in spoken:
-                out[(n, rest)] = None
-            if through:
-                todo.append(rest)
-            todo += [(start, (back, rest)) for start, back in calls]
+                out[self.stack(n, rest)] = None
+            nearer = [self.stack(start, self.stack(back, rest)) for start, back in calls] + ([rest] if through else [])
+            fresh = [n for n in nearer if n not in seen]
+            seen.update(fresh)
+            todo += fresh
             if len(seen) > 20_000:
                 raise ModelError("the decoding grammar goes round in circles")
         self.open[stack] = tuple(out)
@@ -108,19 +116,21 @@ class Automaton:
         return self.reach[place]
 
     def words(self, places: Places) -> dict[str, Places]:
-        """Each word that can follow, and where it leads; END where the answer may end."""
+        """Each word that can follow, and where it leads; END where the answer may end.
+
+        What lies beyond a word is looked at only once that word is gone on from: most never are.
+        """
         held = self.following.get(places)
         if held is not None:
             return held
-        found: dict[str, set[Stack | None]] = {}
-        for stack in places:
-            if stack is None:
-                found.setdefault(END, set())
+        found: dict[str, list[int]] = {}
+        for at in {o for stack in places for o in self.opened(stack)}:
+            if at == BOTTOM:
+                found.setdefault(END, [])
                 continue
-            place, rest = stack
+            place, rest = self.stacks[at]
             for word, targets in self.nodes[place].words.items():
-                for n in targets:
-                    found.setdefault(word, set()).update(self.opened((n, rest)))
+                found.setdefault(word, []).extend([self.stack(n, rest) for n in targets])
         self.following[places] = {w: frozenset(s) for w, s in found.items()}
         return self.following[places]
 

@@ -55,7 +55,15 @@ class Writer:
         return name
 
     def any_of(self, families: str, *more: str) -> str | None:
-        return either([said(i) for i in self.g.family(families)] + [said(m) for m in more])
+        return either([self.family(f) for f in families] + [said(m) for m in more])
+
+    def family(self, letter: str) -> str | None:
+        """The rule for the ids of one family, written once; None when the sentence has none."""
+        name = f"id-{letter}"
+        if name not in self.rules:
+            ids = either(map(said, self.g.family(letter)))
+            return self.rule(name, ids)
+        return name
 
     def kinds(self) -> dict[str, str | None]:
         """The text of each kind of slot; None where nothing fits it."""

@@ -56,9 +56,10 @@ class Embedded:
         beams = [Beam((), 0.0, machine.start())]
         last = np.array([model.pieces.end])
         done: list[Beam] = []
+        held: dict[Places, Following] = {}
         for _ in range(min(LONGEST, int(model.shape["longest"]) - 1)):
             logs = model.step(state, last)
-            beams, parents, finished = extended(beams, logs, machine, model, min(k, BEAMS))
+            beams, parents, finished = extended(beams, logs, machine, model, min(k, BEAMS), held)
             done += finished
             done.sort(key=lambda b: -b.logprob)
             if not beams or (len(done) >= k and done[k - 1].logprob >= beams[0].logprob):
@@ -106,23 +107,45 @@ def scored(answers: Sequence[Sequence[str]], model: Reader, reading: Sequence[st
     return out
 
 
+@dataclass(frozen=True)
+class Following:
+    """What may follow at some places: the words that the model can write, their answer numbers, and where each leads."""
+
+    words: tuple[str, ...]
+    numbers: np.ndarray
+    places: tuple[Places, ...]
+    may_end: bool
+
+
+def following(places: Places, machine: Automaton, model: Reader) -> Following:
+    found = [(w, number(model, w), p) for w, p in machine.words(places).items() if w != END]
+    known = [(w, n, p) for w, n, p in found if n is not None]
+    words, numbers, after = zip(*known, strict=True) if known else ((), (), ())
+    return Following(words, np.array(numbers, np.int64), after, END in machine.words(places))
+
+
 def extended(
-    beams: list[Beam], logs: np.ndarray, machine: Automaton, model: Reader, width: int
+    beams: list[Beam], logs: np.ndarray, machine: Automaton, model: Reader, width: int, held: dict[Places, Following]
 ) -> tuple[list[Beam], list[int], list[Beam]]:
-    """The best next beams with the numbers of those they come from, and the answers that end here."""
-    grown: list[tuple[float, int, str, Places]] = []
+    """The best next beams with the numbers of those they come from, and the answers that end here. `held` keeps what
+    may follow at the places of this sentence.
+    """
+    grown: list[tuple[float, int, int, Following]] = []
     finished: list[Beam] = []
     for n, beam in enumerate(beams):
-        for word, places in machine.words(beam.places).items():
-            if word == END:
-                finished.append(Beam(beam.words, beam.logprob + float(logs[n, model.pieces.end]), frozenset()))
-                continue
-            at = number(model, word)
-            if at is not None:
-                grown.append((beam.logprob + float(logs[n, at]), n, word, places))
+        next_ = held.get(beam.places)
+        if next_ is None:
+            next_ = held[beam.places] = following(beam.places, machine, model)
+        if next_.may_end:
+            finished.append(Beam(beam.words, beam.logprob + float(logs[n, model.pieces.end]), frozenset()))
+        if len(next_.numbers):
+            gains = logs[n, next_.numbers]
+            best = np.argsort(-gains, kind="stable")[:width]
+            grown += [(beam.logprob + float(gains[i]), n, int(i), next_) for i in best]
     grown.sort(key=lambda g: -g[0])
     kept = [g for g in grown[:width] if g[0] > grown[0][0] - 9]
-    return [Beam((*beams[n].words, word), p, places) for p, n, word, places in kept], [g[1] for g in kept], finished
+    new = [Beam((*beams[n].words, after.words[i]), p, after.places[i]) for p, n, i, after in kept]
+    return new, [g[1] for g in kept], finished
 
 
 def is_id(word: str) -> bool:

@@ -68,8 +68,8 @@ def find_formats(text: str) -> Iterator[Found]:
         words = said.split(" ")
         for n in range(len(words), 0, -1):
             example = " ".join(words[:n]).rstrip(".:,")
-            if found := format_of(example):
-                yield Found(at, at + len(example), (("V", quote_string(found)),), "pattern")
+            if (shape := format_of(example)) is not None:
+                yield Found(at, at + len(example), (("V", quote_string(shape)),), "pattern")
                 break
     for m in re.finditer(r"%[YymdHMSbBj](?:[-./: ]?%[YymdHMSbBj])+", text):
         yield Found(m.start(), m.end(), (("V", quote_string(m.group())),), "pattern")
