@@ -51,7 +51,9 @@ names = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=8),
 )
 numbers = st.one_of(
-    st.integers(0, 10**20).map(str), st.sampled_from(("0.5", "1e5", "1.25E-3", "007", "-5", "-0.1")), st.integers(-9, -1).map(str)
+    st.integers(0, 10**20).map(str),
+    st.sampled_from(("0.5", "1e5", "1.25E-3", "007", "-5", "-0.1")),
+    st.integers(-9, -1).map(str),
 )
 literals: st.SearchStrategy[Literal] = st.one_of(
     numbers.map(lambda n: Literal(n, "number")),
@@ -92,9 +94,7 @@ def _larger(e: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
-leaves = st.one_of(
-    literals, durations, names.map(Col), st.sampled_from((Call("now", ()), Call("today", ())))
-)
+leaves = st.one_of(literals, durations, names.map(Col), st.sampled_from((Call("now", ()), Call("today", ()))))
 expressions: st.SearchStrategy[Expr] = st.recursive(leaves, _larger, max_leaves=8)
 """Expression trees."""
 
@@ -103,7 +103,9 @@ values = literals.map(print_expression)
 clock = st.tuples(st.integers(0, 23), st.integers(0, 59)).map(lambda t: f"at {t[0]:02}:{t[1]:02}")
 schedules = st.one_of(
     st.builds(lambda w, c: f"{w} {c}", st.sampled_from(("daily", "weekdays", "weekends")), clock),
-    st.builds(lambda d, c: f"weekly on {', '.join(d)} {c}", st.lists(st.sampled_from(DAYS), min_size=1, max_size=3), clock),
+    st.builds(
+        lambda d, c: f"weekly on {', '.join(d)} {c}", st.lists(st.sampled_from(DAYS), min_size=1, max_size=3), clock
+    ),
     st.builds(lambda n, c: f"monthly on day {n} {c}", st.integers(1, 31), clock),
     st.integers(1, 59).map(lambda n: f"every {n} minute{'' if n == 1 else 's'}"),
     st.integers(1, 23).map(lambda n: f"every {n} hour{'' if n == 1 else 's'}"),

@@ -19,6 +19,9 @@ REFUSED = (
     "orders'; DROP TABLE users",
     "select * from orders",
     "DELETE FROM orders WHERE 1=1",
+    "x; delete from orders",
+    "delete everything",
+    "drop everything in this workspace",
 )
 READ = (
     "delete the orders table",
@@ -31,6 +34,10 @@ READ = (
     "select the customers from Spain",
     "update orders from the API every night",
     "ignore rows without a price",
+    "drop everything that came in before May 2025 from orders",
+    "split the name at the blank; drop name afterwards",
+    "rows with no price: out; delete the others' notes",
+    "remove everything older than 3 years from orders",
 )
 
 

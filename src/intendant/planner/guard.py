@@ -42,11 +42,18 @@ REASONS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"\b(?:drop|delete|erase|wipe|destroy|remove|truncate|purge|nuke)\b (?:\w+ ){0,2}"
-        r"(?:everything|all (?:the )?(?:tables|data|databases|backups)"
+        r"(?:everything(?! (?:\w+ed|older|newer|younger|before|after|except|but|that|which|where|with|without|from|of|not|below|above"
+        r"|under|over|outside|beyond|prior|since|until|else|having|whose|for|up|earlier|later|on|dated|is|was)\b"
+        r"| in (?!(?:the|this|my|our) (?:lake|database|warehouse|workspace|system)\b))"
+        r"|all (?:the )?(?:tables|data|databases|backups)"
         r"|every table|whole (?:lake|database|warehouse|workspace)|entire (?:lake|database|warehouse|workspace))\b",
         HARM,
     ),
-    (r";\s*(?:drop|delete|truncate|update|insert|alter)\b|\bunion select\b|--\s*$|\b(?:or|where) 1 ?= ?1\b", CODE),
+    (
+        r";\s*(?:drop (?:table|database|schema|view|index|user)|delete from|truncate (?:table )?\w+ ?(?:;|--|$)|update \w+ set"
+        r"|insert into|alter table)\b|\bunion select\b|--\s*$|\b(?:or|where) 1 ?= ?1\b",
+        CODE,
+    ),
     (
         r"^\s*(?:select\b[^a-z]*[*(,].*\bfrom\b|select [\w.]+ ?,.+\bfrom\b"
         r"|insert into \w+ ?(?:\(|values|select)|create (?:or replace )?table \w+ ?(?:\(|as select)"

@@ -6,6 +6,7 @@ a synonym, a near miss of spelling. Longer and surer readings come first; spans 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from intendant.catalog import Catalog
 from intendant.language.grammar import grammar
 from intendant.language.lexer import quote_string
 from intendant.language.to_sql import kind_of_type
-from intendant.planner.words import COMMANDS, STOP, Word, name_parts, stem
+from intendant.planner.words import COMMANDS, STOP, Word, english, name_parts, stem
 from intendant.types import Column, split_table
 
 __all__ = ["Entry", "Index", "Mention", "column_family", "find_mentions"]
@@ -219,6 +220,10 @@ class Index:
                     self.by_root[root(p)].append(e)
         self.spellings = {"".join(p): p for p in self.whole if len("".join(p)) > 3}
         self.part_spellings = [p for p in self.by_part if len(p) > 3]
+        self.short: dict[str, list[str]] = defaultdict(list)
+        for p in self.by_part:
+            if 1 < len(p) < 6 and p.isalpha():
+                self.short[p[0]].append(p)
         self.longest = max((len(p) for p in self.whole), default=1)
         self.of_two: dict[frozenset[str], list[Entry]] = defaultdict(list)
         for e in self.entries:
@@ -229,6 +234,10 @@ class Index:
             for place, texts in (values or {}).items()
             if 0 < len(texts) <= FEW and all(len(v) <= 20 for v in texts)
         }
+
+    def abbreviations(self, word: str) -> list[str]:
+        """Parts of names that may stand for a word: strm for stream, camp for campaign."""
+        return [p for p in self.short.get(word[:1], ()) if len(p) < len(word) and shortens(p, word)]
 
     def _tables(self) -> Iterator[Entry]:
         write = grammar().kinds["table"].write
@@ -443,6 +452,8 @@ def partial(
             word.norm, [*index.by_root.get(root(word.norm), ()), *index.by_part.get(root(word.norm), ())], places
         ):
             yield Mention(word.at, word.end, tuple(hits[:3]), False, 1.8)
+        elif hits := ranked("", (e for p in index.abbreviations(word.norm) for e in index.by_part[p]), places):
+            yield Mention(word.at, word.end, tuple(hits[:3]), False, 1.6)
         elif word.norm in KINDS:
             kind = KINDS[word.norm]
             hits = [e for e in index.entries if e.family in "RS" and index.catalog.sources.get(e.owner) == kind]
@@ -452,6 +463,21 @@ def partial(
         elif len(word.text) > 3 and word.lower not in known and word.lower not in COMMANDS:
             yield from misspelt(word, index, places)
         i += 1
+
+
+def shortens(part: str, word: str) -> bool:
+    """Whether a part of a name is a word cut short (camp, campaign) or its consonants (strm, stream)."""
+    if len(word) < 4 or (part in english() and len(part) < 4):
+        return False
+    if len(part) > 2 and word.startswith(part):
+        return True
+    bones = word[0] + re.sub("[aeiou]", "", word[1:])
+    if part in english() or re.search("[aeiou]", part[1:]):
+        return False
+    if len(part) == 2:
+        return bones == part
+    letters = iter(bones)
+    return all(c in letters for c in part) and part[-1] in bones[-2:]
 
 
 ENDINGS = ("ation", "ition", "ission", "ting", "ing", "ment", "tted", "sion", "tion", "ied", "ed", "er", "al", "y", "e")

@@ -6,9 +6,10 @@ import hashlib
 import json
 import math
 import multiprocessing
+import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,12 +21,12 @@ from torch import Tensor
 from intendant.model.pieces import FAMILY_LETTERS, ID_ROOM, Pieces
 from intendant.model.training.catalogs import load_worlds
 from intendant.model.training.export import export
-from intendant.model.training.generate import HELD_OUT, bank, is_held_out, sample_of, samples
+from intendant.model.training.generate import HELD_OUT, Sample, bank, is_held_out, sample_of, samples
 from intendant.model.training.network import Network, Shape, start_from
 from intendant.planner.decoding import words_of_plans
 from intendant.planner.ids import Unsayable
 
-__all__ = ["Settings", "train"]
+__all__ = ["Settings", "feed", "train"]
 
 HERE = Path(__file__).parent
 
@@ -88,9 +89,18 @@ def produce(queue: multiprocessing.Queue[object], seed: int, pieces: Pieces, lon
     """Fills the queue for ever; runs in a process of its own."""
     worlds, pairs = load_worlds(), bank()
     own = [p for i, p in enumerate(pairs) if not is_held_out(p, i)]
-    seen = {n: w for n, w in worlds.items() if n not in HELD_OUT}
+    feed(queue, samples(own, {n: w for n, w in worlds.items() if n not in HELD_OUT}, seed), pieces, longest)
+
+
+def feed(queue: multiprocessing.Queue[object], drawn: Iterable[Sample], pieces: Pieces, longest: int) -> None:
+    """Puts what can be encoded into the queue until the process that trains is gone.
+
+    It steps back behind that process: a training step waits for its slowest core.
+    """
     parent = multiprocessing.parent_process()
-    for s in samples(own, seen, seed):
+    if hasattr(os, "nice"):
+        os.nice(19)
+    for s in drawn:
         e = encoded(s.prompt, s.plan, pieces, longest)
         while e is not None:
             try:
@@ -98,6 +108,7 @@ def produce(queue: multiprocessing.Queue[object], seed: int, pieces: Pieces, lon
                 break
             except Full:
                 if parent is None or not parent.is_alive():
+                    queue.cancel_join_thread()
                     return
 
 

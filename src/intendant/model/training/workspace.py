@@ -7,7 +7,6 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from queue import Full
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from intendant.model.pieces import Pieces
 from intendant.model.training.catalogs import World, load_worlds
 from intendant.model.training.generate import HELD_OUT, Pair, bank, is_held_out, samples
 from intendant.model.training.network import Network, Shape
-from intendant.model.training.train import Settings, data_hash, encoded, fit, held_out
+from intendant.model.training.train import Settings, data_hash, feed, fit, held_out
 
 __all__ = ["started", "tune"]
 
@@ -48,16 +47,7 @@ def produce(
     worlds = {n: w for n, w in load_worlds().items() if n not in HELD_OUT}
     worlds |= {p.catalog: World(p.catalog, catalog, values) for p in own[:1]}
     pairs = mixed([p for i, p in enumerate(bank()) if not is_held_out(p, i)], own)
-    parent = multiprocessing.parent_process()
-    for s in samples(pairs, worlds, seed):
-        e = encoded(s.prompt, s.plan, pieces, longest)
-        while e is not None:
-            try:
-                queue.put(e, timeout=5)
-                break
-            except Full:
-                if parent is None or not parent.is_alive():
-                    return
+    feed(queue, samples(pairs, worlds, seed), pieces, longest)
 
 
 def started(start: Path, dropout: float) -> tuple[Network, Pieces]:
