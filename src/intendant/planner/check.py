@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -13,6 +13,7 @@ from intendant.catalog import Catalog
 from intendant.errors import IntendantError, LanguageError
 from intendant.language.grammar import grammar
 from intendant.language.plans import print_plan
+from intendant.planner.alignment import Alignment, alignment
 from intendant.planner.cues import unanswered
 from intendant.planner.decode import decode
 from intendant.planner.encode import encode
@@ -113,6 +114,8 @@ class Checked:
     """How sure the reader by frames is of this plan; 0 when it has not read it so."""
     unexplained: tuple[str, ...] = ()
     """Words that the reader by frames leaves unexplained."""
+    along: Alignment = field(default_factory=Alignment)
+    """How the plan lies along the sentence."""
 
     @property
     def rank(self) -> float:
@@ -138,6 +141,7 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
         unused=leftover(text, grounding),
         unnamed=unnamed(text, grounding),
         guessed=tuple(c for c in ids_of(text) if c in grounding.guesses),
+        along=alignment(text, grounding),
     )
     try:
         plan = decode(text, grounding)

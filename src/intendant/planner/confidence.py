@@ -35,6 +35,10 @@ FEATURES = (
     "words",
     "steps",
     "declined",
+    "passed",
+    "implied",
+    "apart",
+    "beaten",
 )
 
 
@@ -61,6 +65,10 @@ def features(c: Checked, found: Sequence[Checked]) -> list[float]:
         min(words, 60) / 20,
         min(len(c.plan.steps) if c.plan else 1, 4) / 2,
         sum(math.exp(o.logprob) for o in able if o.short),
+        min(c.along.passed, 4) / 2,
+        min(c.along.implied, 4) / 2,
+        min(c.along.apart, 4) / 2,
+        max((o.logprob for o in able if o.plan is not None), default=FLOOR) / 3 - max(c.logprob, FLOOR) / 3,
     ]
 
 

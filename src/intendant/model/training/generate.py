@@ -30,7 +30,17 @@ from intendant.types import Plan
 __all__ = ["HELD_OUT", "Pair", "Sample", "bank", "samples", "sample_of"]
 
 HERE = Path(__file__).parent
-HELD_OUT = ("a_realestate", "b_parking", "d_museum", "e_drone", "h_ngo", "k_podcast", "n_tramway")
+HELD_OUT = (
+    "a_realestate",
+    "b_parking",
+    "d_museum",
+    "e_drone",
+    "h_ngo",
+    "k_podcast",
+    "n_tramway",
+    "t_cargo_air",
+    "v_ski",
+)
 """Catalogs that training never sees; validation is made of their sentences and of every 29th other one."""
 JOINTS = (
     " and ",
