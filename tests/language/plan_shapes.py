@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from intendant.language.expression import (
-    FUNCTIONS,
     HARD,
     UNITS,
     Between,
@@ -23,6 +22,7 @@ from intendant.language.expression import (
     print_expression,
 )
 from intendant.language.form import Choice, Form, Node, Optional, Sequence, Slot, words_of
+from intendant.language.functions import FUNCTIONS
 from intendant.language.grammar import grammar
 from intendant.language.kinds import AGGREGATES, TYPES
 from intendant.language.schedule import DAYS

@@ -20,6 +20,7 @@ from intendant import errors
 from intendant.actions.base import Action
 from intendant.checks.rules.base import RuleKind
 from intendant.language import grammar, parts
+from intendant.language.functions import FUNCTIONS, MOMENTS
 from intendant.operators.base import Operator
 from intendant.sources import kinds, source_class
 from intendant.workspace import Engine, Model, Policy, Thresholds
@@ -58,6 +59,11 @@ def rules() -> str:
 
 def arguments() -> str:
     return table(("argument", "what it is"), ((k.name, k.help) for k in grammar().kinds.values()))
+
+
+def functions() -> str:
+    found = (*FUNCTIONS.values(), *MOMENTS)
+    return table(("function", "gives"), ((f"`{f.form}`", f.summary) for f in found))
 
 
 def sources() -> str:
@@ -129,6 +135,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "operators": operators,
     "rules": rules,
     "arguments": arguments,
+    "functions": functions,
     "sources": sources,
     "settings": settings,
     "errors": error_codes,

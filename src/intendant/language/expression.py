@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from intendant.errors import LanguageError
 from intendant.language.cursor import Cursor, Mismatch
+from intendant.language.functions import FUNCTIONS
 from intendant.language.lexer import lex, quote_name, quote_string
 
 __all__ = [
-    "FUNCTIONS",
     "HARD",
     "Between",
     "Binary",
@@ -42,63 +42,6 @@ HARD = frozenset(
     ).split()
 )
 """Words that are never a bare name."""
-
-FUNCTIONS: dict[str, str] = {
-    "lower": "text",
-    "upper": "text",
-    "trim": "text",
-    "length": "number",
-    "replace": "text",
-    "left": "text",
-    "right": "text",
-    "substring": "text",
-    "concat": "text",
-    "split_part": "text",
-    "regexp_extract": "text",
-    "regexp_replace": "text",
-    "lpad": "text",
-    "initcap": "text",
-    "text": "text",
-    "abs": "number",
-    "round": "number",
-    "floor": "number",
-    "ceil": "number",
-    "sqrt": "number",
-    "ln": "number",
-    "log10": "number",
-    "exp": "number",
-    "power": "number",
-    "sign": "number",
-    "number": "number",
-    "integer": "number",
-    "coalesce": "same",
-    "nullif": "same",
-    "greatest": "same",
-    "least": "same",
-    "if": "second",
-    "year": "number",
-    "quarter": "number",
-    "month": "number",
-    "week": "number",
-    "day": "number",
-    "hour": "number",
-    "minute": "number",
-    "weekday": "number",
-    "day_name": "text",
-    "month_name": "text",
-    "start_of": "time",
-    "days_between": "number",
-    "hours_between": "number",
-    "seconds_between": "number",
-    "date_of": "time",
-    "timestamp_of": "time",
-    "format_date": "text",
-    "add_days": "time",
-    "element": "any",
-    "elements": "number",
-    "any_contains": "bool",
-}
-"""Every function of the language and the kind of its result; the compiler says what each is in SQL."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from intendant.errors import LanguageError, did_you_mean
 from intendant.language import parts
 from intendant.language.cursor import Cursor
-from intendant.language.expression import FUNCTIONS, HARD
+from intendant.language.expression import HARD
 from intendant.language.form import Choice, Form, Kind, Node, Optional, Sequence, Word, compile_form
+from intendant.language.functions import FUNCTIONS
 from intendant.language.kinds import TYPES, Kinds
 from intendant.language.lexer import Token
 from intendant.types import SCHEMAS, Step

@@ -9,7 +9,6 @@ from sqlglot import exp
 
 from intendant.errors import TypeMismatch, UnknownName, did_you_mean
 from intendant.language.expression import (
-    FUNCTIONS,
     Between,
     Binary,
     Call,
@@ -22,6 +21,7 @@ from intendant.language.expression import (
     Unary,
     print_expression,
 )
+from intendant.language.functions import FUNCTIONS
 from intendant.types import Column
 
 __all__ = ["Compiler", "column_sql", "find_column", "kind_of_type", "literal_sql", "words"]
@@ -51,7 +51,6 @@ SIMPLE = {
     "concat": "CONCAT",
     "split_part": "SPLIT_PART",
     "regexp_extract": "REGEXP_EXTRACT",
-    "regexp_replace": "REGEXP_REPLACE",
     "lpad": "LPAD",
     "abs": "ABS",
     "round": "ROUND",
@@ -364,7 +363,7 @@ class Compiler:
         if e.name in ("if", "coalesce", "nullif", "greatest", "least"):
             first = 1 if e.name == "if" else 0
             self.alike(e, [(a, k) for a, (_, k) in zip(e.args[first:], pairs[first:], strict=True)])
-        result = FUNCTIONS.get(e.name, "time")
+        result = FUNCTIONS[e.name].kind if e.name in FUNCTIONS else "time"
         kind = {"same": pairs[0][1] if pairs else "any", "second": pairs[1][1] if len(pairs) > 1 else "any"}.get(
             result, result
         )
@@ -388,9 +387,16 @@ class Compiler:
         return exp.func("DATE_TRUNC", exp.Literal.string(unit.value), args[1], dialect="duckdb")
 
 
-def between_units(unit: str) -> Callable[[Compiler, Call, list[exp.Expression]], exp.Expression]:
+def elapsed(seconds: int) -> Callable[[Compiler, Call, list[exp.Expression]], exp.Expression]:
+    """The time that passed between two moments in a unit of so many seconds, fractions included.
+
+    DuckDB's DATE_DIFF counts the boundaries that were crossed: from 10:59 to 11:01 an hour.
+    """
+
     def build(_: Compiler, e: Call, args: list[exp.Expression]) -> exp.Expression:
-        return exp.Anonymous(this="DATE_DIFF", expressions=[exp.Literal.string(unit), *args])
+        start, end = (exp.Anonymous(this="EPOCH", expressions=[a]) for a in args)
+        passed = exp.Paren(this=exp.Sub(this=end, expression=start))
+        return passed if seconds == 1 else exp.Div(this=passed, expression=exp.Literal.number(seconds))
 
     return build
 
@@ -414,12 +420,13 @@ def wrapped(e: exp.Expression) -> exp.Expression:
 
 SPECIAL: dict[str, Callable[[Compiler, Call, list[exp.Expression]], exp.Expression]] = {
     "start_of": Compiler.start_of,
-    "days_between": between_units("day"),
-    "hours_between": between_units("hour"),
-    "seconds_between": between_units("second"),
+    "days_between": elapsed(86_400),
+    "hours_between": elapsed(3_600),
+    "seconds_between": elapsed(1),
     "add_days": lambda c, e, a: exp.Anonymous(
         this="DATE_ADD", expressions=[a[0], exp.Anonymous(this="TO_DAYS", expressions=[exp.cast(a[1], "INT")])]
     ),
+    "regexp_replace": lambda c, e, a: exp.Anonymous(this="REGEXP_REPLACE", expressions=[*a, exp.Literal.string("g")]),
     "if": lambda c, e, a: exp.If(this=a[0], true=a[1], false=a[2]),
     "initcap": lambda c, e, a: exp.DPipe(
         this=exp.func("UPPER", exp.func("LEFT", a[0].copy(), exp.Literal.number(1), dialect="duckdb")),

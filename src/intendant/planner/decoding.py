@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 
-from intendant.language.expression import FUNCTIONS
 from intendant.language.form import Choice, Form, Node, Optional, Slot, Word
 from intendant.language.form import Sequence as Parts
+from intendant.language.functions import FUNCTIONS
 from intendant.language.grammar import grammar
 from intendant.language.kinds import AGGREGATES, TYPES
 from intendant.planner.ground import Grounding
