@@ -5,18 +5,19 @@ A plan that both reach on their own is far likelier right than one that either h
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from intendant.catalog import Catalog
 from intendant.errors import IntendantError
-from intendant.language.expression import Binary, Expr, parse_expression, print_expression
 from intendant.language.plans import print_plan
+from intendant.planner.canonical import canonical
 from intendant.planner.check import Checked, Describe, check, check_plan, resolve
 from intendant.planner.frames import Reading
 from intendant.planner.ground import Grounding
-from intendant.types import Plan, Step
+from intendant.types import Plan
 
 __all__ = ["FLOOR", "merged", "settled"]
 
@@ -48,31 +49,19 @@ def variants(proposals: Iterable[tuple[str, float]], g: Grounding) -> list[tuple
 
 
 def both(a: Checked, b: Checked) -> Checked:
-    """One entry for a plan that was reached twice: the better score of each reader."""
+    """One entry for a plan that was reached twice: what the model gives both ways of saying it, the better of the frames."""
     best = a if a.logprob >= b.logprob else b
     framed = max((a, b), key=lambda c: c.certainty)
-    return replace(best, certainty=framed.certainty, unexplained=framed.unexplained)
+    logprob = best.logprob
+    if min(a.logprob, b.logprob) > FLOOR:
+        logprob = min(math.log(math.exp(a.logprob) + math.exp(b.logprob)), 0.0)
+    return replace(best, logprob=logprob, certainty=framed.certainty, unexplained=framed.unexplained)
 
 
 def settled(plan: Plan, catalog: Catalog, describe: Describe) -> str:
-    """The plan's text with its defaults filled in and the terms of `and` in order, so that equal plans compare equal."""
+    """The text of the plan's form with its defaults filled in: equal for plans that do the same."""
     try:
         steps = resolve(plan, catalog, describe)
     except IntendantError:
         steps = plan.steps
-    return print_plan(Plan(tuple(map(ordered, steps))))
-
-
-def ordered(step: Step) -> Step:
-    args = dict(step.args)
-    for name in ("condition", "where"):
-        if isinstance(args.get(name), str):
-            terms = sorted(print_expression(t) for t in anded(parse_expression(args[name])))
-            args[name] = " and ".join(t if not re.search(r"\bor\b", t) else f"({t})" for t in terms)
-    if step.get("operators"):
-        args["operators"] = tuple(map(ordered, step.args["operators"]))
-    return replace(step, args=args)
-
-
-def anded(e: Expr) -> list[Expr]:
-    return [*anded(e.left), *anded(e.right)] if isinstance(e, Binary) and e.op == "and" else [e]
+    return print_plan(canonical(Plan(steps)))
