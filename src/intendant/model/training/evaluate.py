@@ -12,11 +12,11 @@ from pathlib import Path
 
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import IntendantError
-from intendant.language.plans import parse, print_plan
+from intendant.language.plans import looks_like_plan, parse, print_plan
 from intendant.model.training.catalogs import World, load_worlds
 from intendant.model.training.generate import HELD_OUT, Pair, answer, bank, is_held_out
 from intendant.operators._compile import Typing
-from intendant.planner.check import resolve
+from intendant.planner.merge import settled
 from intendant.planner.planner import Planner
 from intendant.types import Plan, Proposal
 
@@ -34,12 +34,8 @@ class Outcome:
     confirm: bool
     seconds: float
     said: str
-
-
-def settled(plan: Plan, world: World, typing: Typing) -> str:
-    """The plan's resolved text, so that defaults said and unsaid compare equal; names of results don't count."""
-    steps = resolve(plan, world.catalog, typing)
-    return print_plan(Plan(steps))
+    offered: bool = False
+    """Whether the right plan was proposed or among the first three choices."""
 
 
 def outcome(planner: Planner, pair: Pair, world: World, typing: Typing) -> Outcome:
@@ -50,7 +46,8 @@ def outcome(planner: Planner, pair: Pair, world: World, typing: Typing) -> Outco
     p = planner.compile(pair.text, world.catalog, values=lambda t, c: list(world.values.get((t, c), ())))
     seconds = time.perf_counter() - started
     said = print_plan(p.plan) if p.plan else p.question.about if p.question else p.status
-    return Outcome(pair, kind_of(p, pair, world, typing), due, p.confidence, p.confirm, seconds, said)
+    kind, among = kind_of(p, pair, world, typing), due == "plan" and offered(p, pair, world, typing)
+    return Outcome(pair, kind, due, p.confidence, p.confirm, seconds, said, among)
 
 
 def kind_of(p: Proposal, pair: Pair, world: World, typing: Typing) -> str:
@@ -60,12 +57,22 @@ def kind_of(p: Proposal, pair: Pair, world: World, typing: Typing) -> str:
         return "asked"
     if answer(pair.plan):
         return "wrong"
-    if print_plan(p.plan) == print_plan(parse(pair.plan)):
-        return "right"
+    return "right" if same(p.plan, pair, world, typing) else "wrong"
+
+
+def same(plan: Plan, pair: Pair, world: World, typing: Typing) -> bool:
+    """Whether the plan does what the hand-written one does."""
     try:
-        return "right" if settled(p.plan, world, typing) == settled(parse(pair.plan), world, typing) else "wrong"
+        return settled(plan, world.catalog, typing) == settled(parse(pair.plan), world.catalog, typing)
     except IntendantError:
-        return "wrong"
+        return False
+
+
+def offered(p: Proposal, pair: Pair, world: World, typing: Typing) -> bool:
+    """Whether the hand-written plan is the one proposed, or among the choices of the question (three at most)."""
+    plans = [p.plan] if p.plan else []
+    plans += [parse(c.plan) for c in (p.question.choices if p.question else ()) if looks_like_plan(c.plan)]
+    return any(same(plan, pair, world, typing) for plan in plans[:3])
 
 
 def evaluate(model: Path | None = None, limit: int = 0) -> dict[str, object]:
@@ -98,6 +105,7 @@ def shares(found: Sequence[Outcome]) -> dict[str, float | int]:
     n, m = max(len(plans), 1), max(len(others), 1)
     return {
         "plans": len(plans),
+        "offered": round(100 * sum(o.offered for o in plans) / n, 1),
         **{k: round(100 * kinds[k] / n, 1) for k in ("right", "wrong", "asked", "refused")},
         "wrong_unconfirmed": round(100 * sum(o.kind == "wrong" and not o.confirm for o in plans) / n, 1),
         "no_plan": len(others),
@@ -109,5 +117,4 @@ if __name__ == "__main__":
     import sys
 
     result = evaluate(Path(sys.argv[1]) if len(sys.argv) > 1 else None, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
-    Path("/tmp/planner-scores.json").write_text(json.dumps(result, indent=1))
     print(json.dumps({k: v for k, v in result.items() if k != "outcomes"}, indent=1))
