@@ -196,12 +196,16 @@ class Intendant(Views):
     def _proposed(self, text: str, answers: dict[str, str], lessons: list[Lesson]) -> Proposal:
         from intendant.planner import Planner
         from intendant.planner.lessons import Lesson
+        from intendant.run.reading import language_reader
 
         if self._planner is None:
             which = self.workspace.model.planner
             typing = Typing(self.engine, self.lake.snapshot)
             self._planner = Planner(
-                None if which == "embedded" else self.workspace.root / which, typing, memory=self.memory
+                None if which == "embedded" else self.workspace.root / which,
+                typing,
+                memory=self.memory,
+                language=language_reader(self.workspace),
             )
         catalog, focus = self.knowledge.learn_all(), self._focus()
         found = self._planner.compile(text, catalog, focus=focus, answers=answers, values=self.values)

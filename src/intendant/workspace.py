@@ -74,11 +74,14 @@ class Engine:
 
 @dataclass(frozen=True)
 class Model:
-    """`[model]`: the planner's ("embedded", or a file); the one agents speak with: a server's `endpoint`, or a GGUF `path`."""
+    """`[model]`: the planner's ("embedded", or a file); the one agents speak with: a server's `endpoint`, or a GGUF `path`;
+    whether that one reads sentences too (`reads`), and whether nothing is planned while it doesn't answer (`must_answer`)."""
 
     planner: str = "embedded"
     endpoint: str = ""
     path: str = ""
+    reads: bool = False
+    must_answer: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ __all__ = ["Backend", "Message", "open_backend"]
 
 KEY = "INTENDANT_MODEL_KEY"
 BUSY = (429, 503)
+UNKNOWN_FIELD = (400, 422)
 TRIES = 3
 LONGEST_PAUSE = 10.0
 
@@ -29,8 +30,8 @@ class Message(TypedDict):
 
 
 class Backend(Protocol):
-    def chat(self, messages: list[Message], max_tokens: int) -> str:
-        """The model's next message. Raises ModelError."""
+    def chat(self, messages: list[Message], max_tokens: int, grammar: str = "") -> str:
+        """The model's next message, in the words of a GBNF grammar where the model can be held to one. Raises ModelError."""
         ...
 
 
@@ -81,7 +82,7 @@ class Transformers:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model.to(self.device).eval()
 
-    def chat(self, messages: list[Message], max_tokens: int) -> str:
+    def chat(self, messages: list[Message], max_tokens: int, grammar: str = "") -> str:
         import torch
 
         text = (
@@ -122,11 +123,9 @@ class Gguf:
                 hint="It must be a whole GGUF file of a chat model.",
             ) from None
 
-    def chat(self, messages: list[Message], max_tokens: int) -> str:
-        answer = self.server.handle_chat_completions(
-            {"messages": messages, "max_tokens": max_tokens, "temperature": 0.0, "cache_prompt": True}
-        )
-        return content_of(answer)
+    def chat(self, messages: list[Message], max_tokens: int, grammar: str = "") -> str:
+        asked = {"messages": messages, "max_tokens": max_tokens, "temperature": 0.0, "cache_prompt": True}
+        return content_of(self.server.handle_chat_completions(asked | ({"grammar": grammar} if grammar else {})))
 
 
 class Server:
@@ -135,15 +134,23 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/") + ("" if url.rstrip("/").endswith("/v1") else "/v1")
 
-    def chat(self, messages: list[Message], max_tokens: int) -> str:
+    def chat(self, messages: list[Message], max_tokens: int, grammar: str = "") -> str:
         import httpx
 
         key = os.environ.get(KEY, "")
-        asked = {"model": "default", "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+        asked: dict[str, object] = {
+            "model": "default",
+            "messages": messages,
+            "max_tokens": max_tokens,
+            "temperature": 0,
+        }
+        asked |= {"grammar": grammar} if grammar else {}
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             for last in (n == TRIES for n in range(1, TRIES + 1)):
                 answer = httpx.post(f"{self.url}/chat/completions", json=asked, headers=headers, timeout=120)
+                if answer.status_code in UNKNOWN_FIELD and asked.pop("grammar", None) and not last:
+                    continue  # a server of another make knows no grammars; its answer is checked all the same
                 if answer.status_code not in BUSY or last:
                     break
                 time.sleep(pause(answer.headers.get("Retry-After", "")))

@@ -7,6 +7,7 @@ Every token is written with a space before it.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Sequence
 
 from intendant.language.form import Choice, Form, Node, Optional, Slot, Word
@@ -17,7 +18,7 @@ from intendant.language.kinds import AGGREGATES, TYPES
 from intendant.planner.ground import Grounding
 from intendant.planner.ids import CONSTANTS, TOKEN
 
-__all__ = ["SLOTS", "decoding_grammar", "words_of_plans"]
+__all__ = ["SLOTS", "decoding_grammar", "spoken_grammar", "words_of_plans"]
 
 SLOTS = ("table", "resource", "column", "value", "number", "schedule", "name", "other")
 """What a sentence can leave open."""
@@ -43,8 +44,8 @@ def listed(one: str | None, sep: str = ",") -> str | None:
 class Writer:
     """Rules by name for one grounding; `any_of` gives the ids of families."""
 
-    def __init__(self, g: Grounding) -> None:
-        self.g = g
+    def __init__(self, g: Grounding, spoken: bool = False) -> None:
+        self.g, self.spoken = g, spoken
         self.rules: dict[str, str] = {}
         self.slots = {name: self.rule(f"k{i}", text) for i, (name, text) in enumerate(self.kinds().items())}
 
@@ -55,14 +56,19 @@ class Writer:
         return name
 
     def any_of(self, families: str, *more: str) -> str | None:
-        return either([self.family(f) for f in families] + [said(m) for m in more])
+        if self.spoken:
+            made = any(m in DERIVED for m in more)
+            more = tuple(m for m in more if not re.fullmatch("[A-Z]+[0-9]?|it[23]?", m))
+            return either([*map(self.family, families), *map(said, more), *([WORD] if made else [])])
+        return either([*map(self.family, families), *map(said, more)])
 
     def family(self, letter: str) -> str | None:
         """The rule for the ids of one family, written once; None when the sentence has none."""
         name = f"id-{letter}"
         if name not in self.rules:
-            ids = either(map(said, self.g.family(letter)))
-            return self.rule(name, ids)
+            ids = self.g.family(letter)
+            texts = dict.fromkeys(self.g.candidates[i].text for i in ids) if self.spoken else ids
+            return self.rule(name, either(map(said, texts)))
         return name
 
     def kinds(self) -> dict[str, str | None]:
@@ -71,7 +77,7 @@ class Writer:
         column = self.rule("col", self.any_of("CMWBI", "KEY", "TIME", "NEW", "A1", "A2", "A3", "A4"))
         number = self.rule("num", self.any_of("N", *CONSTANTS))
         made = self.rule("made", self.any_of("ICMWB", "NEW"))
-        table = self.rule("table", self.any_of("T", *its))
+        table = self.rule("table", self.any_of("TI" if self.spoken else "T", *its))
         self.expressions(column, number)
         value = self.rule("val", self.any_of("NVU", "true", "false", *CONSTANTS[:2]))
         aggregate = either(f"{said(*f.split())} {'col' if f != 'count' else 'col?'}" for f in AGGREGATES)
@@ -105,7 +111,7 @@ class Writer:
             "renames": listed(f"col {said('to')} made"),
             "aggregates": listed(one),
             "layout": listed(f"(col | {period})"),
-            "match": f"({said('MATCH')} | {listed(f'col ({said(chr(61))} col)?', 'and')})",
+            "match": either([None if self.spoken else said("MATCH"), listed(f"col ({said('=')} col)?", "and")]),
         }
 
     def expressions(self, column: str | None, number: str | None) -> None:
@@ -173,6 +179,16 @@ class Writer:
         plan = f"step ({said(';')} step)*"
         self.rules["root"] = f"{said('refuse')} | {said('ask')} {either(map(said, SLOTS))} | {plan}" if free else plan
         return "\n".join(f"{n} ::= {t}" for n, t in self.rules.items())
+
+
+DERIVED = ("NEW", "A1")
+"""Words in ids for columns that a plan makes: in a spoken plan any plain name."""
+WORD = '" " [a-z] [a-z0-9_]*'
+
+
+def spoken_grammar(grounding: Grounding) -> str:
+    """The grammar with the candidates' own names and values in place of ids, for models that write the language itself."""
+    return Writer(grounding, spoken=True).text(True)
 
 
 def decoding_grammar(grounding: Grounding, *, free: bool = True) -> str:

@@ -17,6 +17,7 @@ from intendant.planner.decide import EMPTY, REFUSAL, Thresholds, decide
 from intendant.planner.frames import read
 from intendant.planner.ground import Grounding, ground
 from intendant.planner.guard import reason_to_refuse
+from intendant.planner.language_reader import LanguageReader, beside
 from intendant.planner.memory import Memory
 from intendant.planner.mentions import Index
 from intendant.planner.merge import merged
@@ -36,7 +37,7 @@ class Planner:
     """Compiles sentences over a catalog.
 
     `model` is a trained reader's file with its pieces beside it, a Proposer, or nothing for the embedded model. `describe` types a
-    query over a catalog's tables without running it.
+    query over a catalog's tables without running it. `language` is a language model that reads along.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Planner:
         describe: Describe,
         limits: Thresholds = Thresholds(),
         memory: Memory | None = None,
+        language: LanguageReader | None = None,
     ) -> None:
         if model is None or model == "":
             self.proposer: Proposer = Embedded()
@@ -52,7 +54,7 @@ class Planner:
             self.proposer = Embedded(Path(model))
         else:
             self.proposer = model
-        self.describe, self.limits, self.memory = describe, limits, memory
+        self.describe, self.limits, self.memory, self.language = describe, limits, memory, language
         self.indexes: OrderedDict[int, tuple[Catalog, Index]] = OrderedDict()
         self.seen: dict[tuple[str, int, str], tuple[str, ...]] = {}
 
@@ -93,6 +95,8 @@ class Planner:
             return known
         found = self.checked(g, index, free=True)
         proposal = decide(found, g, self.limits, lambda slot: self.choices(slot, g))
+        if self.language is not None:
+            proposal = beside(proposal, self.language, g, self.describe)
         if self.memory is not None and proposal.question and not answers:
             about = proposal.question.about
             if (before := answer_to(self.memory, g, about)) is not None:
