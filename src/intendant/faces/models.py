@@ -212,16 +212,24 @@ def train(
     start: Annotated[
         str, typer.Option("--start", help="A .pt or .npz file to go on from; else the model in use.")
     ] = "",
+    base: Annotated[
+        str, typer.Option("--base", help="A chat model's folder (Qwen2.5-0.5B-Instruct): fine-tune that one.")
+    ] = "",
+    rank: Annotated[int, typer.Option("--rank", help="With --base: of its LoRA adapters; 0 trains all weights.")] = 16,
     seed: Annotated[int, typer.Option("--seed", help="The same data in the same order.")] = 1,
     threads: Annotated[int, typer.Option("--threads", help="Cores to use.")] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Train the planner's model on with this workspace's examples; needs the extra `train`."""
+    """Train the planner's model on with this workspace's examples, or a chat model with --base; needs the extra `train`."""
     from intendant.model.feedback import Tuning
     from intendant.model.feedback import train as trained
 
     found, own, world = _own(workspace)
-    printed(trained(found, name, own, world, Tuning(minutes, steps, start, seed, threads)), as_json, "show_table")
+    printed(
+        trained(found, name, own, world, Tuning(minutes, steps, start, seed, threads, base, rank)),
+        as_json,
+        "show_table",
+    )
 
 
 @model.command("eval")

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from intendant.errors import ModelError
 from intendant.model.card import info
 from intendant.model.choice import language_model
 from intendant.model.pieces import LONGEST
@@ -60,7 +61,9 @@ def _point(value: Json) -> bool:
 
 
 def described(path: Path) -> dict[str, Json]:
-    """A GGUF file, and where it was pulled from."""
+    """A GGUF file, and where it was pulled from; of a checkpoint's folder what its config says."""
+    if path.is_dir():
+        return checkpoint(path)
     w = read_weights(path)
     try:
         note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -85,3 +88,20 @@ def described(path: Path) -> dict[str, Json]:
             "as_pulled": note["sha256"] == digest,
         }
     return out
+
+
+def checkpoint(folder: Path) -> dict[str, Json]:
+    """A checkpoint for transformers. Raises ModelError for a folder that is none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        hint = "It must hold config.json, the weights and the tokenizer; or name a .gguf file."
+        raise ModelError(f"the folder {folder.name!r} is no checkpoint", where=str(folder), hint=hint) from None
+    return {
+        "name": folder.name,
+        "file": str(folder),
+        "bytes": sum(f.stat().st_size for f in folder.glob("*.safetensors")),
+        "architecture": config.get("model_type", ""),
+        "context": config.get("max_position_embeddings", 0),
+        "vocabulary": config.get("vocab_size", 0),
+    }

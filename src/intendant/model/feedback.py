@@ -9,8 +9,8 @@ import math
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -67,6 +67,10 @@ class Tuning:
     start: str = ""
     seed: int = 1
     threads: int = 2
+    base: str = ""
+    """A chat model's folder to fine-tune as a reader beside the planner's, instead of the planner's own."""
+    rank: int = 16
+    """Of its adapters; 0 trains all its weights."""
 
 
 # ------------------------------------------------------------ which models there are
@@ -135,6 +139,8 @@ def train(workspace: Workspace, name: str, own: Sequence[Pair], world: World, tu
     folder = models_folder(workspace) / name
     if folder.exists():
         raise UsageError(f"there is a model {name!r} already", where=str(folder), hint="Choose another name.")
+    if tuning.base:
+        return train_language(folder, own, world, tuning)
     if not own:
         raise UsageError(
             "there are no examples to learn from",
@@ -151,16 +157,50 @@ def train(workspace: Workspace, name: str, own: Sequence[Pair], world: World, tu
         seed=tuning.seed, minutes=tuning.minutes, steps=tuning.steps, threads=tuning.threads, start=str(start),
         encoder_rate=Settings.encoder_rate / 5, decoder_rate=Settings.decoder_rate / 5,
     )  # fmt: skip
-    making = folder.with_name(f".{name}.part")
+    with being_made(folder) as making, redirect_stdout(stderr):
+        tune(settings, making, own, world.catalog, world.values)
+    return {"model": name, "file": str(folder / "reader.npz"), "examples": len(own), "started_from": str(start)}
+
+
+def train_language(folder: Path, own: Sequence[Pair], world: World, tuning: Tuning) -> dict[str, Json]:
+    """Fine-tunes a chat model: {"model", "file", "examples", "started_from", "loss"}. Raises ModelError."""
+    lacking = [p for p in ("torch", "transformers", "safetensors") if find_spec(p) is None]
+    if lacking:
+        raise ModelError(
+            f"training needs {' and '.join(lacking)}, not installed here", hint="pip install 'intendant[train]'"
+        )
+    if not Path(tuning.base).is_dir():
+        hint = "Name the folder of a checkpoint: config.json, weights in safetensors, tokenizer."
+        raise ModelError(f"there is no folder {tuning.base!r} to start from", where="--base", hint=hint)
+    from intendant.model.training.language import LanguageSettings, tune_language
+
+    settings = LanguageSettings(
+        tuning.base, tuning.rank, tuning.steps, tuning.minutes, seed=tuning.seed, threads=tuning.threads
+    )
+    with being_made(folder) as making, redirect_stdout(stderr):
+        card = tune_language(settings, making, own, world.catalog, world.values)
+    loss = card["loss"]
+    assert isinstance(loss, list)
+    return {
+        "model": folder.name,
+        "file": str(folder),
+        "examples": len(own),
+        "started_from": tuning.base,
+        "loss": loss[-1][1] if loss else None,
+    }
+
+
+@contextmanager
+def being_made(folder: Path) -> Iterator[Path]:
+    """A folder to write to that takes its place once all is written."""
+    making = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     try:
-        with redirect_stdout(stderr):
-            tune(settings, making, own, world.catalog, world.values)
+        yield making
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return {"model": name, "file": str(folder / "reader.npz"), "examples": len(own), "started_from": str(start)}
 
 
 def start_of(workspace: Workspace, named: str) -> Path:
