@@ -402,11 +402,14 @@ class Intendant(Views):
         return load(self, Path(file), table, types)
 
     # ------------------------------------------------------------ looking
-    def check(self, subject: str, *, cells: str | Path | None = None) -> dict[str, Json]:
-        """A quality report on a table or a file; nothing changes. `cells` also writes suspicious cells as CSV."""
+    def check(
+        self, subject: str, *, cells: str | Path | None = None, html: str | Path | None = None
+    ) -> dict[str, Json]:
+        """A quality report on a table or a file; nothing changes. `cells` also writes suspicious cells as CSV, `html` the
+        report as a page with pictures."""
         from intendant.run.inspect import inspect
 
-        return inspect(self, subject, Path(cells) if cells else None)
+        return inspect(self, subject, Path(cells) if cells else None, Path(html) if html else None)
 
     def rollback(self, table: str, to: int | None = None, *, by: str = "api") -> Result:
         """Makes an earlier version (the previous one by default) current again; also undoes a drop."""

@@ -191,10 +191,13 @@ def check(
     cells: Annotated[
         Path | None, typer.Option("--cells", help="Write suspicious cells to this CSV: row,column,reason,confidence.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report to this file as a page with pictures.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """A quality report; nothing changes."""
-    printed(opened(workspace, as_json).check(subject, cells=cells), as_json, "show_report")
+    printed(opened(workspace, as_json).check(subject, cells=cells, html=html), as_json, "show_report")
 
 
 @app.command()

@@ -288,6 +288,8 @@ def show_report(r: Mapping[str, Json]) -> None:
     show_findings(r["findings"])
     if r.get("cells"):
         out.print(f"{r['cells']['count']:,} suspicious cells in {escape(r['cells']['file'])}")
+    if r.get("html"):
+        out.print(f"The report with pictures is {escape(r['html'])}")
 
 
 def show_advice(a: Mapping[str, Json]) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intendant import checks
+from intendant.checks.history.profile import Profile
+from intendant.checks.history.shelf import held, read
+from intendant.checks.page import page
+from intendant.checks.pictures import pictures
 from intendant.checks.rules import kinds, rules_of
 from intendant.errors import EngineError, SourceDamaged, UnknownName, UsageError
 from intendant.run.drifting import drifted_since
@@ -20,15 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
-def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]:
-    """The report on a table of the lake, or on a file when there is no such table."""
+def inspect(app: Intendant, subject: str, cells: Path | None, html: Path | None = None) -> dict[str, Json]:
+    """The report on a table of the lake, or on a file when there is no such table; written to `cells` (CSV) and `html` too."""
     if app.lake.exists(subject):
         snapshot = app.lake.snapshot(subject)
         declared = rules_of(app.lake.settings(snapshot.table))
         others = {t: app.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r)}
         broken = checks.audit(app.engine, snapshot.table, snapshot, declared, others)
         broken += drifted_since(app.workspace, app.lake, app.engine, snapshot.table)
-        return reported(app, snapshot.table, snapshot, broken, cells, others=others)
+        return reported(app, snapshot.table, snapshot, broken, cells, html, others=others)
     path = Path(subject)
     if not path.is_file():
         if path.suffix.lower() in READERS or "/" in subject:
@@ -38,7 +42,7 @@ def inspect(app: Intendant, subject: str, cells: Path | None) -> dict[str, Json]
     stage = app.lake.stage("staging.inspected file", Stamp("inspect", "0"))
     try:
         stage.add_sql(app.engine, read_sql(path.absolute(), as_text=True), {})
-        return reported(app, stage.table, stage.snapshot(), [], cells, shown=path.name)
+        return reported(app, stage.table, stage.snapshot(), [], cells, html, shown=path.name)
     except EngineError as e:
         raise SourceDamaged(
             f"{path.name!r} can't be read: {e.message}", where=str(path), hint="Mend that line of the file."
@@ -53,6 +57,7 @@ def reported(
     snapshot: Snapshot,
     broken: list[Finding],
     cells: Path | None,
+    html: Path | None,
     shown: str = "",
     others: Mapping[str, Snapshot] | None = None,
 ) -> dict[str, Json]:
@@ -69,4 +74,15 @@ def reported(
                 writer.writerow([cell.row, cell.column, cell.reason, cell.confidence])
                 n += 1
         out["cells"] = {"file": str(cells), "count": n}
+    if html is not None:
+        drawn = page(out, pictures(app.engine, table, snapshot, found, others), [] if shown else past(app, table))
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(drawn, encoding="utf-8")
+        out["html"] = str(html)
     return out
+
+
+def past(app: Intendant, table: str) -> list[Profile]:
+    """The profiles of the table's loads, oldest first: those of the newest one's kind (all rows, or rows added)."""
+    found = [p for v in sorted(held(app.lake, table)) if (p := read(app.lake, table, v)) is not None]
+    return [p for p in found if p.part == found[-1].part]

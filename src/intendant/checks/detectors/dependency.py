@@ -56,6 +56,13 @@ class Dependency(Detector):
         if subject.total < subject.settings.min_rows:
             return
         codes, names = read(subject)
+        for name, by in self.edges(subject, codes, names).items():
+            yield from self.broken(subject, find_column(name, subject.columns), by, codes, names)
+
+    def edges(
+        self, subject: Subject, codes: dict[str, Codes], names: dict[str, list[str]]
+    ) -> dict[str, dict[str, Grouped]]:
+        """Of every column the columns that determine it, up to a few rows."""
         columns = [find_column(n, subject.columns) for n in codes]
         total = len(next(iter(codes.values()), ()))
         left = [c for c in columns if 3 <= len(names[c.name]) <= total / 2]
@@ -64,8 +71,7 @@ class Dependency(Detector):
             for b in columns:
                 if a is not b and (g := self.dependency(subject, codes[a.name], codes[b.name])):
                     found[b.name][a.name] = g
-        for name, by in found.items():
-            yield from self.broken(subject, find_column(name, subject.columns), by, codes, names)
+        return found
 
     @staticmethod
     def dependency(subject: Subject, a: Codes, b: Codes) -> Grouped | None:
