@@ -1,10 +1,10 @@
-"""What a finder of literals finds in a sentence."""
+"""What a finder of literals finds in a sentence, and what is marked in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Found"]
+__all__ = ["Found", "Mark"]
 
 
 @dataclass(frozen=True)
@@ -17,3 +17,14 @@ class Found:
     kind: str = ""
     units: tuple[tuple[str, str], ...] = ()
     """Of numbers that are the same length in another unit, (number, unit), shown beside their ids."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Ids to show after the words of a span; `drop` leaves those words out."""
+
+    at: int
+    end: int
+    readings: tuple[tuple[str, str], ...]
+    drop: bool
+    guess: bool = False

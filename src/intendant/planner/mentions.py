@@ -6,7 +6,6 @@ a synonym, a near miss of spelling. Longer and surer readings come first; spans 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from intendant.catalog import Catalog
 from intendant.language.grammar import grammar
 from intendant.language.lexer import quote_string
 from intendant.language.to_sql import kind_of_type
-from intendant.planner.words import COMMANDS, STOP, Word, english, name_parts, stem
+from intendant.planner.likeness import root, shortens
+from intendant.planner.words import COMMANDS, STOP, Word, name_parts, stem
 from intendant.types import Column, split_table
 
 __all__ = ["Entry", "Index", "Mention", "column_family", "find_mentions"]
@@ -463,32 +463,6 @@ def partial(
         elif len(word.text) > 3 and word.lower not in known and word.lower not in COMMANDS:
             yield from misspelt(word, index, places)
         i += 1
-
-
-def shortens(part: str, word: str) -> bool:
-    """Whether a part of a name is a word cut short (camp, campaign) or its consonants (strm, stream)."""
-    if len(word) < 4 or (part in english() and len(part) < 4):
-        return False
-    if len(part) > 2 and word.startswith(part):
-        return True
-    bones = word[0] + re.sub("[aeiou]", "", word[1:])
-    if part in english() or re.search("[aeiou]", part[1:]):
-        return False
-    if len(part) == 2:
-        return bones == part
-    letters = iter(bones)
-    return all(c in letters for c in part) and part[-1] in bones[-2:]
-
-
-ENDINGS = ("ation", "ition", "ission", "ting", "ing", "ment", "tted", "sion", "tion", "ied", "ed", "er", "al", "y", "e")
-
-
-def root(word: str) -> str:
-    """discharged, discharge -> discharg; admission, admitted -> adm. Rough: both sides of a comparison pass through it."""
-    for ending in ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
 
 
 def both(a: str, b: str, index: Index, places: set[str]) -> list[Entry]:

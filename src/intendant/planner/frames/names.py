@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from intendant.language.to_sql import kind_of_type
-from intendant.planner.mentions import SYNONYMS, Index, root
+from intendant.planner.likeness import root
+from intendant.planner.mentions import SYNONYMS, Index
 from intendant.planner.words import name_parts
 from intendant.types import Column
 
