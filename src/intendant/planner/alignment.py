@@ -14,6 +14,8 @@ from intendant.planner.ids import COLUMNS
 __all__ = ["Alignment", "alignment"]
 
 LITERALS = "NVUD"
+BEHIND = 4
+"""Letters by which a column behind a literal must be nearer than one before it."""
 REACH = 7
 """Words of a plan between a literal and the column that it belongs to."""
 
@@ -61,10 +63,16 @@ def is_apart(
     """Whether another column than the plan's was said nearer to the literal at place i."""
     behind = [words[j] for j in range(i - 1, max(i - REACH, -1), -1)]
     own = next((w for w in behind if w in candidates and candidates[w].family in COLUMNS), None)
-    at = sentence.find(candidates[words[i]].said.lower())
+    said = candidates[words[i]].said.lower()
+    at = sentence.find(said)
     places = {piece: sentence.find(piece) for piece in by_piece}
     places = {piece: place for piece, place in places.items() if place >= 0}
     if own is None or at < 0 or not places:
         return False
-    nearest = min(places, key=lambda piece: abs(places[piece] - at))
-    return own not in by_piece[nearest]
+
+    def gap(piece: str) -> int:
+        """Letters between both; a column is said before its literal more often than behind it."""
+        before = at - (places[piece] + len(piece))
+        return before if before >= 0 else BEHIND + abs(places[piece] - (at + len(said)))
+
+    return own not in by_piece[min(places, key=gap)]
