@@ -194,19 +194,11 @@ class Intendant(Views):
         return prepared
 
     def _proposed(self, text: str, answers: dict[str, str], lessons: list[Lesson]) -> Proposal:
-        from intendant.planner import Planner
         from intendant.planner.lessons import Lesson
-        from intendant.run.reading import language_reader
+        from intendant.run.planning import planner_of
 
         if self._planner is None:
-            which = self.workspace.model.planner
-            typing = Typing(self.engine, self.lake.snapshot)
-            self._planner = Planner(
-                None if which == "embedded" else self.workspace.root / which,
-                typing,
-                memory=self.memory,
-                language=language_reader(self.workspace),
-            )
+            self._planner = planner_of(self.workspace, self.engine, self.lake, self.memory)
         catalog, focus = self.knowledge.learn_all(), self._focus()
         found = self._planner.compile(text, catalog, focus=focus, answers=answers, values=self.values)
         if found.status == "ready" and found.plan is not None:

@@ -25,7 +25,7 @@ from intendant.planner.encode import encode
 from intendant.planner.ground import Grounding, ground
 from intendant.planner.language_reader import Example, LanguageReader, guide
 from intendant.planner.mentions import Index
-from intendant.run.reading import Lazy
+from intendant.run.planning import Lazy
 
 TEXT = "How many orders have a price over 5?"
 PLAN = "query orders filter price > 5 aggregate count"

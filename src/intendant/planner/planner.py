@@ -24,6 +24,7 @@ from intendant.planner.merge import merged
 from intendant.planner.propose import Embedded, Proposer
 from intendant.planner.recall import allowed, answer_to, recalled
 from intendant.planner.recall import readings as remembered
+from intendant.planner.results import Results
 from intendant.types import Choice, Proposal
 
 __all__ = ["Planner"]
@@ -37,7 +38,8 @@ class Planner:
     """Compiles sentences over a catalog.
 
     `model` is a trained reader's file with its pieces beside it, a Proposer, or nothing for the embedded model. `describe` types a
-    query over a catalog's tables without running it. `language` is a language model that reads along.
+    query over a catalog's tables without running it. `language` is a language model that reads along;
+    `results` tries plans on the tables, so that those with one result count as one.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Planner:
         limits: Thresholds = Thresholds(),
         memory: Memory | None = None,
         language: LanguageReader | None = None,
+        results: Results | None = None,
     ) -> None:
         if model is None or model == "":
             self.proposer: Proposer = Embedded()
@@ -54,7 +57,8 @@ class Planner:
             self.proposer = Embedded(Path(model))
         else:
             self.proposer = model
-        self.describe, self.limits, self.memory, self.language = describe, limits, memory, language
+        self.describe, self.limits, self.memory = describe, limits, memory
+        self.language, self.results = language, results
         self.indexes: OrderedDict[int, tuple[Catalog, Index]] = OrderedDict()
         self.seen: dict[tuple[str, int, str], tuple[str, ...]] = {}
 
@@ -94,6 +98,8 @@ class Planner:
         if self.memory is not None and (known := recalled(self.memory, g, self.describe)):
             return known
         found = self.checked(g, index, free=True)
+        if self.results is not None:
+            found = self.results.joined(found, g.catalog)
         proposal = decide(found, g, self.limits, lambda slot: self.choices(slot, g))
         if self.language is not None:
             proposal = beside(proposal, self.language, g, self.describe)

@@ -1,15 +1,33 @@
-"""The workspace's language model as a reader of sentences, where `[model] reads` asks for it."""
+"""A workspace's planner: its model, its memory, its tables to try plans on, and its language model where `[model] reads`."""
 
 from __future__ import annotations
 
+from intendant.engines.duckdb import DuckDB
 from intendant.errors import ModelError
+from intendant.lake import Lake
 from intendant.model.backends import Backend, Message, open_backend
 from intendant.model.choice import configured
 from intendant.model.training.generate import bank
+from intendant.operators._compile import Typing
+from intendant.planner import Planner
 from intendant.planner.language_reader import Example, LanguageReader
+from intendant.planner.memory import Memory
+from intendant.planner.results import Results
 from intendant.workspace import Workspace
 
-__all__ = ["language_reader"]
+__all__ = ["language_reader", "planner_of"]
+
+
+def planner_of(workspace: Workspace, engine: DuckDB, lake: Lake, memory: Memory) -> Planner:
+    """The planner of a workspace. Raises ModelError for a language model that is wanted and not named."""
+    which, typing = workspace.model.planner, Typing(engine, lake.snapshot)
+    return Planner(
+        None if which == "embedded" else workspace.root / which,
+        typing,
+        memory=memory,
+        language=language_reader(workspace),
+        results=Results(engine, typing, lake.snapshot),
+    )
 
 
 class Lazy:

@@ -1,0 +1,91 @@
+"""Two plans that give the same rows of the tables as they are now mean the same here, however they are said.
+
+Only plans of one `query` or `transform` are tried, on tables small enough to be read while a person waits; nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from intendant.catalog import Catalog
+from intendant.engines.base import quoted
+from intendant.engines.duckdb import DuckDB
+from intendant.errors import IntendantError
+from intendant.operators._compile import Typing, apply, reads_of, sql_text
+from intendant.planner.check import Checked
+from intendant.planner.merge import both
+from intendant.types import Plan, Snapshot, Step
+
+__all__ = ["Results"]
+
+MOST_ROWS = 200_000
+"""Rows of all tables that a plan reads."""
+MOST_PLANS = 5
+SURE = -0.05
+"""Log-probability above which the likeliest plan needs nobody else's word."""
+
+
+class Results:
+    """Tries plans on the tables of a lake."""
+
+    def __init__(self, engine: DuckDB, typing: Typing, snapshot: Callable[[str], Snapshot]) -> None:
+        self.engine, self.typing, self.snapshot = engine, typing, snapshot
+
+    def joined(self, found: Sequence[Checked], catalog: Catalog) -> list[Checked]:
+        """The candidates, those of the likeliest that give the same rows as one, which has all their probability."""
+        if not found or found[0].logprob > SURE:
+            return list(found)
+        out: list[Checked] = []
+        place: dict[str, int] = {}
+        tried = 0
+        for c in found:
+            key = None
+            if c.plan is not None and tried < MOST_PLANS:
+                tried += 1
+                key = self.signature(c.plan, catalog)
+            if key is not None and key in place:
+                held = out[place[key]]
+                out[place[key]] = both(held, c)
+                continue
+            if key is not None:
+                place[key] = len(out)
+            out.append(c)
+        return sorted(out, key=lambda c: -c.rank)
+
+    def signature(self, plan: Plan, catalog: Catalog) -> str | None:
+        """What a plan does with the tables as they are; None where that can't be told, or nothing would be left."""
+        step = plan.steps[0]
+        if len(plan.steps) > 1 or step.verb not in ("query", "transform"):
+            return None
+        operators: tuple[Step, ...] = step.get("operators") or ()
+        if any(o.verb == "sample" for o in operators):
+            return None
+        try:
+            snapshots = {n: self.snapshot(n) for n in reads_of(step.args["table"], operators, catalog)}
+            if sum(s.rows for s in snapshots.values()) > MOST_ROWS:
+                return None
+            relation = apply(step.args["table"], operators, catalog, self.typing, "")
+            names = sorted(relation.names, key=str.lower)
+            listed = ", ".join(map(quoted, names))
+            sql = f"SELECT count(*), sum(hash(t)) FROM (SELECT {listed} FROM ({sql_text(relation.query)})) AS t"
+            count, rows = self.engine.rows(sql, snapshots)[1][0]
+        except IntendantError:
+            return None
+        if not count:
+            return None
+        said = (step.verb, step.get("table"), step.get("target"), order_of(operators), [n.lower() for n in names])
+        return f"{said} {count} {rows}" if step.verb == "transform" else f"{(said[0], *said[3:])} {count} {rows}"
+
+
+def order_of(operators: Sequence[Step]) -> tuple[tuple[str, str], ...]:
+    """The order that the rows come in, as far as it was asked for."""
+    for o in reversed(operators):
+        if o.verb == "sort":
+            return tuple(o.args["keys"])
+        if o.verb == "top" and "side" in o.args:
+            fall = {"ascending": "descending", "descending": "ascending"}
+            turned = o.args["side"] == "top"
+            return tuple((n, fall[d] if turned else d) for n, d in o.args["keys"])
+        if o.verb in ("group", "join", "union", "pivot", "distinct"):
+            break
+    return ()
