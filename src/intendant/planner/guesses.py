@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from intendant.language.lexer import quote_string
 from intendant.planner.found import Mark
 from intendant.planner.mentions import Mention
-from intendant.planner.words import ABSENCE, COMMANDS, STOP, Word
+from intendant.planner.words import ABSENCE, COMMANDS, STOP, Word, english, plain
 
 __all__ = ["guesses"]
 
@@ -67,6 +67,7 @@ def guesses(
                 or (near and linked and w.lower not in COMMANDS)
                 or (prior and prior.lower in SAYING and w.text.isalpha())
             )
+            and (capital or not is_slip(w.lower))
         ):
             j = i
             while (
@@ -82,6 +83,15 @@ def guesses(
                 yield Mark(w.at, words[j].end, (("V", quote_string(said)),), w.lower not in known, guess=True)
             i = j
         i += 1
+
+
+def is_slip(word: str) -> bool:
+    """Whether a word is no value but a plain word misspelt: onyl, whoose."""
+    known = plain() | english()
+    if word in known or len(word) < 4 or not word.isalpha():
+        return False
+    swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
+    return bool(swapped & plain())
 
 
 SAYING = frozenset(

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
+import os
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,29 +47,50 @@ class Point:
     right: bool
 
 
-def points(model: Path | None, limit: int = 0) -> list[Point]:
-    """All candidates of the held-out sentences."""
+def chosen(limit: int) -> list[Pair]:
+    """Held-out sentences, evenly taken; 0: all."""
+    worlds = load_worlds()
+    held = [p for i, p in enumerate(bank()) if is_held_out(p, i) and p.catalog in worlds]
+    return held[:: max(1, len(held) // limit)] if limit else held
+
+
+def points(model: Path | None, limit: int = 0, processes: int = 2) -> list[Point]:
+    """All candidates of the held-out sentences, read by several processes, each with one BLAS thread."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    numbered = list(enumerate(chosen(limit)))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        parts = pool.map(points_of, [model] * processes, [numbered[i::processes] for i in range(processes)])
+        return [p for part in parts for p in part]
+
+
+def points_of(model: Path | None, numbered: Sequence[tuple[int, Pair]]) -> list[Point]:
+    """The candidates of these sentences; a sentence without any has one point without features."""
     typing = Typing(DuckDB())
     planner, worlds = Planner(model, typing), load_worlds()
-    chosen: Sequence[Pair] = [p for i, p in enumerate(bank()) if is_held_out(p, i) and p.catalog in worlds]
     out: list[Point] = []
-    for n, p in enumerate(chosen[:: max(1, len(chosen) // limit)] if limit else chosen):
-        world = worlds[p.catalog]
-        due = answer(p.plan)
+    for n, p in numbered:
+        world, due = worlds[p.catalog], answer(p.plan)
         wanted = ""
         if due is None:
             try:
                 wanted = settled(parse(p.plan), world.catalog, typing)
             except IntendantError:
                 continue
-        g = ground(p.text, world.index)
-        found = planner.checked(g, world.index, free=True)
-        for c in found:
-            if c.plan is not None:
-                right = due is None and settled(c.plan, world.catalog, typing) == wanted
-                out.append(Point(n, p.catalog, "plan" if due is None else due.split()[0], features(c, found), right))
-        if not any(o.sentence == n for o in out[-len(found) :]):
-            out.append(Point(n, p.catalog, "plan" if due is None else due.split()[0], [], False))
+        found = planner.checked(ground(p.text, world.index), world.index, free=True)
+        kind = "plan" if due is None else due.split()[0]
+        own = [
+            Point(
+                n,
+                p.catalog,
+                kind,
+                features(c, found),
+                due is None and settled(c.plan, world.catalog, typing) == wanted,
+            )
+            for c in found
+            if c.plan is not None
+        ]
+        out += own or [Point(n, p.catalog, kind, [], False)]
     return out
 
 
