@@ -327,6 +327,7 @@ def _object(text: str, where: str) -> Mapping[str, Json]:
 def main() -> None:
     """The entry point. Errors are one object (JSON) or three lines (what, where, mend); never a traceback."""
     gc.set_threshold(50_000, 20, 100)  # imports make many objects that stay; collecting them costs a tenth of the start
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on busy cores two threads wait for each other: twice the time
     words = ordered(sys.argv[1:])
     as_json = "--json" in words
     try:
