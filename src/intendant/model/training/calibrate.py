@@ -167,6 +167,8 @@ def main(model: Path | None, limit: int = 0) -> dict[str, object]:
 if __name__ == "__main__":
     import sys
 
-    result = main(Path(sys.argv[1]) if len(sys.argv) > 1 else None, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    result = main(
+        Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None, int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    )
     (Path(sys.argv[3]) if len(sys.argv) > 3 else WEIGHTS).write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
