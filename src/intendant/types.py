@@ -153,8 +153,22 @@ class Rule:
     seconds: int | None = None
 
     def as_dict(self) -> dict[str, Json]:
+        """As it is shown and stored: an exclusive bound is `min_exclusive` or `max_exclusive` itself, not beside `min`."""
         out = {k: (list(v) if isinstance(v, tuple) else v) for k, v in self.__dict__.items()}
-        return {k: v for k, v in out.items() if v not in (None, [])}
+        for bound in ("min", "max"):
+            if out[f"{bound}_exclusive"]:
+                out[f"{bound}_exclusive"], out[bound] = out[bound], None
+        return {k: v for k, v in out.items() if v is not None and v != []}
+
+    @classmethod
+    def of(cls, data: Mapping[str, Json]) -> Rule:
+        """The rule of `as_dict`. Raises TypeError for fields that a rule hasn't."""
+        own: dict[str, Any] = {k: (tuple(v) if isinstance(v, list) else v) for k, v in data.items()}
+        for bound in ("min", "max"):
+            found = own.get(f"{bound}_exclusive")
+            if found is not None and not isinstance(found, bool):
+                own[bound], own[f"{bound}_exclusive"] = found, True
+        return cls(**own)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -147,8 +147,10 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
         plan = decode(text, grounding)
         if len(set(plan.steps)) < len(plan.steps):
             raise LanguageError("the plan says a step twice")
+        twice(text, grounding)
         unsaid(plan, grounding.sentence)
         pointless(plan, grounding)
+        idle_joins(plan, grounding)
         nonsense(plan)
         resolve(plan, grounding.catalog, describe)
     except Undecided as e:
@@ -169,6 +171,7 @@ def check_plan(reading: Reading, logprob: float, grounding: Grounding, describe:
         try:
             unsaid(reading.plan, grounding.sentence)
             pointless(reading.plan, grounding)
+            idle_joins(reading.plan, grounding)
             nonsense(reading.plan)
             resolve(reading.plan, grounding.catalog, describe)
             cues = unanswered(grounding.sentence, text)
@@ -203,7 +206,28 @@ def leftover(text: str, g: Grounding) -> tuple[str, ...]:
     whole = [ids for ids in g.literals if not used & set(ids) and not LIGHT.fullmatch(said(ids))]
     queries = [ids for ids in g.said if ids[0][0] == "Q" and not used & set(ids)]
     half = [ids for ids in g.literals if halved(ids, used, g)]
-    return tuple(map(said, (*whole, *queries, *half)))
+    return (*map(said, (*whole, *queries, *half)), *unmade(used, g))
+
+
+NAMED = re.compile(r"[^\W\d]\w*(?:_\w|[a-z][A-Z])\w*")
+
+
+def unmade(used: set[str], g: Grounding) -> Iterator[str]:
+    """Identifiers that nothing in the catalog has, so that they are names to be made, and that the plan doesn't make."""
+    made = {g.candidates[i].said for i in used if i in g.candidates}
+    known = {c.said for c in g.candidates.values() if c.family != "I" and c.said}
+    for c in g.candidates.values():
+        if c.family == "I" and NAMED.fullmatch(c.said) and c.said not in made | known:
+            yield c.said
+
+
+def twice(text: str, g: Grounding) -> None:
+    """Raises LanguageError when one number is read in two ways: 20 percent as 20 and as 0.2."""
+    used = set(ids_of(text))
+    for ids in g.literals:
+        numbers = [i for i in ids if i[0] == "N" and i in used]
+        if len(numbers) > 1 and not any(i[0] == "U" for i in ids):
+            raise LanguageError(f"{g.candidates[ids[0]].said!r} is read in two ways")
 
 
 OPEN = re.compile(
@@ -257,6 +281,27 @@ def pointless(plan: Plan, g: Grounding) -> None:
             ):
                 raise Undecided("table", f"nothing says that {t.name} is meant", tuple(tables)[:4])
         made |= {n for n in (step.get("target"), f"staging.{str(step.get('resource', '')).rpartition('.')[2]}") if n}
+
+
+def idle_joins(plan: Plan, g: Grounding) -> None:
+    """Raises Undecided for a join with a table that the sentence doesn't name and of which nothing is used."""
+    said = {c.text for c in g.candidates.values() if c.said}
+    for step in plan.steps:
+        for o in step.get("operators") or ():
+            name = o.get("table") if o.verb == "join" else None
+            if not name or not g.catalog.has(name) or not g.catalog.has(step.get("table") or ""):
+                continue
+            if grammar().kinds["table"].write(g.catalog.table(name).name) in said or o.get("side") in ("semi", "anti"):
+                continue
+            own = {c.name.lower() for c in g.catalog.table(step.args["table"]).columns}
+            new = {c.name.lower() for c in g.catalog.table(name).columns} - own
+            rest = " ".join(
+                print_plan(Plan((replace(step, args={**step.args, "operators": (x,)}),)))
+                for x in step.args["operators"]
+                if x is not o
+            )
+            if not new & {w.lower() for w in re.findall(r"\w+", rest)}:
+                raise Undecided("table", f"nothing says that {name} is meant")
 
 
 def resource(name: str, g: Grounding) -> None:

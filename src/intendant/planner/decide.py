@@ -60,9 +60,8 @@ def decide(
     ready, show = thresholds.both()
     if ranked and ranked[0][0] >= show:
         score, top = ranked[0]
-        confirm = score < ready or bool(top.unused)
-        if not (confirm and len(top.unused) > 1):
-            return Proposal("ready", top.plan, score, confirm=confirm, trace=trace)
+        if not top.unused:
+            return Proposal("ready", top.plan, score, confirm=score < ready, trace=trace)
     declined = max((c for c in found if c.short), key=lambda c: c.logprob, default=None)
     sure = math.exp(declined.logprob) if declined else 0.0
     if declined and (sure >= DECLINED or not ranked):

@@ -209,6 +209,8 @@ class Decoder:
         """A name for a derived column: what its expression says."""
         rest = self.tokens[i + 2 : i + 6] if self.tokens[i + 1 : i + 2] == ["="] else []
         if not rest:
+            if self.tokens[i - 1 : i] == ["as"] and self.tokens[i - 3 : i - 2] == ["explode"]:
+                return self.element_of(self.tokens[i - 2])
             first = next((j for j, t in enumerate(self.tokens) if t == "NEW"), i)
             return self.invented(first) if first != i else "value"
         if rest[0] == "start_of" and len(rest) > 2:
@@ -221,6 +223,19 @@ class Decoder:
         if rest[0] == "date_of":
             return '"date"'
         return "value"
+
+    def element_of(self, column: str) -> str:
+        """What one element of a list is called: `tag` of `tags`."""
+        c = self.g.candidates.get(column)
+        name = c.text.strip('"') if c else "value"
+        one = (
+            name[:-3] + "y"
+            if name.endswith("ies")
+            else name[:-1]
+            if name.endswith("s") and not name.endswith("ss")
+            else name
+        )
+        return grammar().kinds.name(one)
 
     def match(self, columns: Sequence[Column], i: int) -> str:
         """The join columns: of the step's table and the one before `on MATCH`."""

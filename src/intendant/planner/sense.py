@@ -25,6 +25,9 @@ ITSELF = frozenset(("-", "/", "%", "=", "!=", "<", "<=", ">", ">=", "and", "or")
 
 def nonsense(plan: Plan) -> None:
     """Raises LanguageError at the first step that nobody would mean."""
+    improved = [(s.get("table"), s.get("query")) for s in plan.steps if s.verb == "optimize"]
+    if len(set(improved)) < len(improved):
+        raise LanguageError("the plan optimizes one thing twice")
     for step in plan.steps:
         others = [o.get("table") for o in step.args.get("operators") or () if o.verb in ("join", "union")]
         if step.get("table") in others:

@@ -31,8 +31,4 @@ def sentence_of(rule: Rule) -> str:
 
 def rules_of(settings: Mapping[str, Json]) -> list[Rule]:
     """The rules stored with a table."""
-    out = []
-    for r in settings.get("rules", ()):
-        fields: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}
-        out.append(Rule(type=str(fields.pop("type")), **fields))
-    return out
+    return [Rule.of(r) for r in settings.get("rules", ())]
