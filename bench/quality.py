@@ -42,9 +42,7 @@ def flagged(file: Path) -> set[tuple[int, str]]:
         out, workspace = Path(tmp) / "cells.csv", Path(tmp) / "ws"
         command = [sys.executable, "-m", "intendant.faces.cli"]
         subprocess.run([*command, "init", str(workspace)], check=True, capture_output=True)
-        subprocess.run(
-            [*command, "check", str(file), "--cells", str(out), "-w", str(workspace)], check=True, capture_output=True
-        )
+        subprocess.run([*command, "check", str(file), "--cells", str(out), "-w", str(workspace)], check=True, capture_output=True)
         with out.open(encoding="utf-8", newline="") as f:
             return {(int(r["row"]), r["column"]) for r in csv.DictReader(f)}
 
@@ -52,12 +50,7 @@ def flagged(file: Path) -> set[tuple[int, str]]:
 def scored(folder: Path) -> list[str]:
     header, dirty = cells(folder / "dirty.csv")
     _, clean = cells(folder / "clean.csv")
-    bad = {
-        (i, header[j])
-        for i, (d, c) in enumerate(zip(dirty, clean, strict=True))
-        for j in range(len(header))
-        if d[j] != c[j]
-    }
+    bad = {(i, header[j]) for i, (d, c) in enumerate(zip(dirty, clean, strict=True)) for j in range(len(header)) if d[j] != c[j]}
     got = flagged(folder / "dirty.csv")
     hit = len(got & bad)
     precision, recall = hit / max(1, len(got)), hit / max(1, len(bad))
@@ -71,16 +64,12 @@ def battery(rows: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as tmp:
         engine = DuckDB(threads=2, temp=Path(tmp) / "spill")
         stage = Lake(Path(tmp), engine).stage("t", Stamp("bench", "0"))
-        stage.add_sql(
-            engine,
-            f"""
+        stage.add_sql(engine, f"""
             SELECT i AS id, (hash(i) % 3000000)::BIGINT AS customer_id, round((hash(i + 1) % 100000) / 100.0, 2) AS price,
                    (hash(i + 2) % 9 + 1)::INTEGER AS quantity, ['paid', 'open', 'cancelled'][(hash(i + 3) % 3 + 1)::INTEGER] AS status,
                    'C' || lpad((hash(i + 4) % 90000)::VARCHAR, 5, '0') AS code, 'city ' || (hash(i + 5) % 500)::VARCHAR AS city,
                    TIMESTAMP '2025-01-01' + INTERVAL (i % 31536000) SECOND AS created_at
-            FROM range({rows}) t(i)""",
-            {},
-        )
+            FROM range({rows}) t(i)""", {})
         started = time.perf_counter()
         checks.detect(engine, "t", stage.snapshot())
         seconds = time.perf_counter() - started
@@ -96,19 +85,14 @@ def main() -> None:
     tables = [scored(f) for f in sorted(a.data.iterdir()) if (f / "clean.csv").exists()]
     seconds, memory = battery(a.rows)
     lines = [
-        "# Error detection without labels",
-        "",
+        "# Error detection without labels", "",
         f"`python bench/quality.py --data DIR --rows {a.rows}` on {date.today()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}; one configuration for all tables. The detectors were written while looking at "
-        "hospital, flights and beers, so those figures are optimistic; rayyan's truth is partly wrong.",
-        "",
-        "| table | precision | recall | F1 | cells flagged on the clean table |",
-        "|---|---|---|---|---|",
-        *("| " + " | ".join(t) + " |" for t in tables),
-        "",
+        "hospital, flights and beers, so those figures are optimistic; rayyan's truth is partly wrong.", "",
+        "| table | precision | recall | F1 | cells flagged on the clean table |", "|---|---|---|---|---|",
+        *("| " + " | ".join(t) + " |" for t in tables), "",
         f"Whole battery on {a.rows:,} rows x 8 columns, 2 threads: {seconds:.1f} s, peak memory {memory:.1f} GB "
-        "(the making of the data included in the memory, not in the time).",
-        "",
+        "(the making of the data included in the memory, not in the time).", "",
     ]
     (HERE / "quality.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))

@@ -95,14 +95,11 @@ def queued(app: Intendant, count: int) -> tuple[float, int, int]:
     runs = [f"queued-{n:05}" for n in range(count)]
     plan = {"plan": text, "intent": text, "confidence": 1.0, "needs_approval": ""}
     for run in runs:
-        app.journal.append_all(
-            run,
-            [
-                ("intent.received", "intent.received", {"text": text, "by": "bench"}),
-                ("plan.proposed", "plan.proposed", plan),
-                ("queued.0", "run.queued", {"start": 0, "part": 0}),
-            ],
-        )
+        app.journal.append_all(run, [
+            ("intent.received", "intent.received", {"text": text, "by": "bench"}),
+            ("plan.proposed", "plan.proposed", plan),
+            ("queued.0", "run.queued", {"start": 0, "part": 0}),
+        ])
     started = time.perf_counter()
     app.resume()
     seconds = time.perf_counter() - started
@@ -116,18 +113,9 @@ def queued(app: Intendant, count: int) -> tuple[float, int, int]:
 def prefect(python: str) -> tuple[list[float], str]:
     """Milliseconds a task in a flow, with Prefect's ephemeral server on this machine, no results kept, no logs sent."""
     with tempfile.TemporaryDirectory() as home:
-        env = {
-            **os.environ,
-            "PREFECT_HOME": home,
-            "PREFECT_LOGGING_LEVEL": "CRITICAL",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_LOGGING_TO_API_ENABLED": "false",
-            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-            "DO_NOT_TRACK": "1",
-        }
-        done = subprocess.run(
-            [python, "-c", PREFECT, str(STEPS), str(ROUNDS)], capture_output=True, text=True, env=env, cwd=home
-        )
+        env = {**os.environ, "PREFECT_HOME": home, "PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+               "PREFECT_LOGGING_TO_API_ENABLED": "false", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true", "DO_NOT_TRACK": "1"}
+        done = subprocess.run([python, "-c", PREFECT, str(STEPS), str(ROUNDS)], capture_output=True, text=True, env=env, cwd=home)
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
         program = "import importlib.metadata as m; print(m.version('prefect'))"
@@ -177,9 +165,7 @@ def main() -> None:
         lines.append(row(f"Prefect {named}: a task that does nothing", values))
         versions += f", prefect {named}"
     if given.cold:
-        lines.append(
-            row('Intendant: cold `do "query t top 1 by n"` to its first fact', cold_ms(folder, "query t top 1 by n"))
-        )
+        lines.append(row("Intendant: cold `do \"query t top 1 by n\"` to its first fact", cold_ms(folder, "query t top 1 by n")))
     shutil.rmtree(folder)
     command = "python bench/steps.py " + " ".join(sys.argv[1:])
     text = f"""# Orchestration overhead

@@ -32,13 +32,9 @@ def asked() -> dict[str, list[str]]:
     base, groups = PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]
     train = PROJECT["project"]["optional-dependencies"]["train"]
     dev = [r for r in groups["dev"] if isinstance(r, str)]
-    return {
-        "requirements.txt": base + groups["build"],
-        "requirements-dev.txt": base + groups["build"] + dev,
-        "requirements-bench.txt": groups["bench"],
-        "requirements-train.txt": base + train,
-        "requirements-train-cpu.txt": base + train,
-    }
+    return {"requirements.txt": base + groups["build"], "requirements-dev.txt": base + groups["build"] + dev,
+            "requirements-bench.txt": groups["bench"],
+            "requirements-train.txt": base + train, "requirements-train-cpu.txt": base + train}
 
 
 @pytest.mark.parametrize("file", asked())
@@ -47,9 +43,7 @@ def test_a_lock_holds_what_the_project_asks_for(file: str):
     for requirement in map(Requirement, asked()[file]):
         versions = pinned.get(canonicalize_name(requirement.name), [])
         assert versions, f"{file} lacks {requirement.name}: run `make lock`"
-        assert all(v in requirement.specifier for v in versions), (
-            f"{requirement} is pinned to {versions}: run `make lock`"
-        )
+        assert all(v in requirement.specifier for v in versions), f"{requirement} is pinned to {versions}: run `make lock`"
 
 
 @pytest.mark.parametrize("file", asked())

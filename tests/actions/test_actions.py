@@ -65,13 +65,7 @@ def test_a_step_done_again_with_its_stamp_changes_nothing(verb: str, here: World
     for _ in range(2):
         catalog = app.knowledge.catalog(["crm", "drops"])
         context = Context(
-            app.workspace,
-            app.lake,
-            app.engine,
-            catalog,
-            app.journal,
-            Stamp("run", "0"),
-            lambda kind, data: None,
+            app.workspace, app.lake, app.engine, catalog, app.journal, Stamp("run", "0"), lambda kind, data: None,
             lambda full: app.knowledge.source(full.partition(".")[0]),
         )
         if verb == "drop" and not app.lake.exists("customers"):
@@ -178,9 +172,7 @@ def test_an_export_writes_each_format(here: World) -> None:
         assert back["rows"] == 2
 
 
-def test_a_link_out_of_the_workspace_is_not_written_through(
-    here: World, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_link_out_of_the_workspace_is_not_written_through(here: World, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (here.root / "link").symlink_to(outside)
     result = here.app.do("export orders to 'link/a.csv'")
@@ -241,9 +233,7 @@ def test_a_step_run_again_by_its_own_sentence_needs_no_approval(here: World) -> 
 
 
 def test_a_saved_schedule_refreshes_a_store_from_its_own_steps(here: World) -> None:
-    here.done(
-        "ingest drops.orders into raw_orders; transform raw_orders filter amount > 10 into big; provision mart from big"
-    )
+    here.done("ingest drops.orders into raw_orders; transform raw_orders filter amount > 10 into big; provision mart from big")
     here.done("schedule refresh of mart every 15 minutes")
     [schedule] = here.app.schedules()
     assert schedule["plan"].split("\n") == [
@@ -256,9 +246,7 @@ def test_a_saved_schedule_refreshes_a_store_from_its_own_steps(here: World) -> N
 
 
 def test_lineage_goes_from_a_column_up_to_the_source_and_the_sentence(here: World) -> None:
-    here.done(
-        "ingest drops.orders into raw_orders; transform raw_orders derive revenue = amount * quantity into priced"
-    )
+    here.done("ingest drops.orders into raw_orders; transform raw_orders derive revenue = amount * quantity into priced")
     here.done("transform priced group by region: sum revenue into by_region")
     tree = here.app.lineage("by_region.sum_revenue")
     assert tree["intent"] == "transform priced group by region: sum revenue into by_region"
@@ -277,12 +265,8 @@ def test_a_query_without_operators_shows_the_whole_table(here: World) -> None:
 # ---------------------------------------------------------------- rules
 @pytest.mark.parametrize(
     ("policy", "status", "rows", "aside"),
-    [
-        ("rollback", "rolled_back", 6, 0),
-        ("quarantine", "succeeded", 5, 1),
-        ("review", "waiting_approval", 6, 0),
-        ("warn", "succeeded", 6, 0),
-    ],
+    [("rollback", "rolled_back", 6, 0), ("quarantine", "succeeded", 5, 1),
+     ("review", "waiting_approval", 6, 0), ("warn", "succeeded", 6, 0)],
 )
 def test_a_broken_rule_ends_as_its_policy_says(policy: str, status: str, rows: int, aside: int, here: World) -> None:
     result = here.app.do(f"check orders for not null amount on failure {policy}")
@@ -294,16 +278,10 @@ def test_a_broken_rule_ends_as_its_policy_says(policy: str, status: str, rows: i
 
 @pytest.mark.parametrize(
     ("policy", "status", "rows", "aside"),
-    [
-        ("rollback", "rolled_back", 4, 0),
-        ("quarantine", "succeeded", 4, 2),
-        ("review", "waiting_approval", 4, 0),
-        ("warn", "succeeded", 6, 0),
-    ],
+    [("rollback", "rolled_back", 4, 0), ("quarantine", "succeeded", 4, 2),
+     ("review", "waiting_approval", 4, 0), ("warn", "succeeded", 6, 0)],
 )
-def test_a_stored_rule_stands_before_the_next_load(
-    policy: str, status: str, rows: int, aside: int, here: World
-) -> None:
+def test_a_stored_rule_stands_before_the_next_load(policy: str, status: str, rows: int, aside: int, here: World) -> None:
     here.done("ingest drops.orders where amount > 0 and region is not null into staging.o")
     here.app.do(f"check staging.o for not null amount, not null region on failure {policy}")
     result = here.app.do("ingest drops.orders into staging.o")

@@ -16,8 +16,7 @@ from intendant.app import Intendant
 __all__ = ["EVENTS", "World", "world"]
 
 EVENTS: list[dict[str, Any]] = [
-    {"id": i, "kind": "click" if i % 3 else "buy", "value": i / 2, "at": f"2025-01-{i % 28 + 1:02}T10:00:00"}
-    for i in range(1, 61)
+    {"id": i, "kind": "click" if i % 3 else "buy", "value": i / 2, "at": f"2025-01-{i % 28 + 1:02}T10:00:00"} for i in range(1, 61)
 ]
 TOML = """
 [sources.drops]
@@ -71,17 +70,13 @@ def world(root: Path, token: str = "") -> Iterator[World]:
     (root / "customers.csv").write_text(CUSTOMERS, encoding="utf-8")
     with sqlite3.connect(root / "crm.db") as con:
         con.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, updated_at TIMESTAMP)")
-        con.executemany(
-            "INSERT INTO people VALUES (?, ?, ?)", [(i, f"p{i}", f"2025-01-0{i} 00:00:00") for i in range(1, 6)]
-        )
+        con.executemany("INSERT INTO people VALUES (?, ?, ?)", [(i, f"p{i}", f"2025-01-0{i} 00:00:00") for i in range(1, 6)])
     con.close()
     collections = {
         "/events": Collection(EVENTS, "page", 25),
         "/changing": Collection(list(EVENTS[:10]), "page", 25),
     }
-    with RestServer(
-        collections, require=lambda r: not token or r.headers.get("Authorization") == f"Bearer {token}"
-    ) as api:
+    with RestServer(collections, require=lambda r: not token or r.headers.get("Authorization") == f"Bearer {token}") as api:
         Intendant.init(root).close()
         (root / "intendant.toml").write_text(TOML.format(url=api.url), encoding="utf-8")
         with Intendant(root) as app:

@@ -90,15 +90,11 @@ def test_a_wrong_description_is_an_error_with_the_field_s_name(config: Any, name
 
 
 def test_a_source_of_the_workspace_is_measured_and_not_believed(here: World) -> None:
-    claimed = changed(
-        source={"name": "drops.orders", "frequency": "daily"}, quality_metrics={"completeness": 0, "consistency": 0}
-    )
+    claimed = changed(source={"name": "drops.orders", "frequency": "daily"}, quality_metrics={"completeness": 0, "consistency": 0})
     out = AgenticDataOrchestrator(here.app).process_data_pipeline(claimed)
     assert out["measured"] is True and out["strategy"] == "batch"
     # 3 of 42 cells of drops/orders.csv are empty
-    assert (
-        out["quality"]["completeness"] == pytest.approx(100 * 39 / 42, abs=0.1) and out["quality"]["consistency"] > 50
-    )
+    assert out["quality"]["completeness"] == pytest.approx(100 * 39 / 42, abs=0.1) and out["quality"]["consistency"] > 50
     assert 0 <= out["optimization"]["cpu_usage"] <= 100 and 0 < out["optimization"]["storage_share"] <= 100
     assert [t["name"] for t in here.app.tables()] == ["bad_orders", "customers", "orders"]
 
@@ -106,9 +102,7 @@ def test_a_source_of_the_workspace_is_measured_and_not_believed(here: World) -> 
 def test_thresholds_of_the_workspace_count(here: World) -> None:
     strict = here.root.parent / "strict"
     strict.mkdir()
-    (strict / "intendant.toml").write_text(
-        "[thresholds]\nseverity_low = 99\npriority_critical = 80\n", encoding="utf-8"
-    )
+    (strict / "intendant.toml").write_text("[thresholds]\nseverity_low = 99\npriority_critical = 80\n", encoding="utf-8")
     from intendant.app import Intendant
 
     with Intendant(strict) as app:

@@ -44,11 +44,7 @@ IOT = {
 
 def cli(folder: Path, words: Sequence[str]) -> tuple[int, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "intendant.faces.cli", *words, "--json"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-m", "intendant.faces.cli", *words, "--json"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, json.loads(done.stdout)
@@ -164,10 +160,7 @@ def test_load_with_types_and_exit_statuses_of_what_acts(folder: Path) -> None:
     status, out = cli(folder, ["do", "query codes filter code = '007'"])
     assert (status, out["answer"]) == (0, {"columns": ["code", "n"], "rows": [["007", 1]]}) and set(out) >= DO
     status, out = cli(folder, ["do", "transform codes derive m = n * 2 into doubled"])
-    assert (status, out["outputs"]) == (
-        0,
-        [{"table": "doubled", "version": 0, "rows_written": 2, "rows_quarantined": 0}],
-    )
+    assert (status, out["outputs"]) == (0, [{"table": "doubled", "version": 0, "rows_written": 2, "rows_quarantined": 0}])
     status, out = cli(folder, ["do", "check codes for n above 1 on failure rollback"])
     assert (status, out["status"]) == (1, "rolled_back") and out["findings"]
     status, out = cli(folder, ["do", "drop codes"])

@@ -34,19 +34,10 @@ def test_a_nightly_refresh_ingests_again_transforms_again_and_provisions_again(h
     here.done("schedule refresh of mart daily at 00:00")
     assert here.rows("SELECT count(*) FROM mart") == [[4]]
     assert fire_due(here.app, START - 2 * timedelta(minutes=1)) == []
-    here.file(
-        "orders.csv",
-        (here.root / "drops" / "orders.csv").read_text(encoding="utf-8") + "7,west,paid,9,1,7,2025-02-01\n",
-    )
+    here.file("orders.csv", (here.root / "drops" / "orders.csv").read_text(encoding="utf-8") + "7,west,paid,9,1,7,2025-02-01\n")
     [result] = fire_due(here.app, START)
     assert result.status == "succeeded", result.error
-    assert here.rows("SELECT order_id, total FROM mart ORDER BY 1") == [
-        [1, 10.5],
-        [3, None],
-        [4, 40.25],
-        [6, 60.0],
-        [7, 9.0],
-    ]
+    assert here.rows("SELECT order_id, total FROM mart ORDER BY 1") == [[1, 10.5], [3, None], [4, 40.25], [6, 60.0], [7, 9.0]]
     assert here.app.runs(1)[0]["by"] == "schedule"
     assert here.app.show("mart")["schedule"] == {"cron": "0 0 * * *", "timezone": "UTC"}
 
@@ -54,12 +45,7 @@ def test_a_nightly_refresh_ingests_again_transforms_again_and_provisions_again(h
 def test_a_due_time_fires_once_whoever_looks_and_however_often(here: World) -> None:
     here.done("transform orders derive twice = amount * 2 into double")
     here.done("schedule refresh of double daily at 00:00")
-    assert [len(fire_due(here.app, START + s)) for s in (timedelta(), timedelta(), timedelta(hours=5), -DAY)] == [
-        1,
-        0,
-        0,
-        0,
-    ]
+    assert [len(fire_due(here.app, START + s)) for s in (timedelta(), timedelta(), timedelta(hours=5), -DAY)] == [1, 0, 0, 0]
     here.app.owner.release()
     with Intendant(here.root) as other:
         assert fire_due(other, START + timedelta(hours=6)) == []

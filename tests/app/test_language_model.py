@@ -135,21 +135,7 @@ def test_a_checkpoint_in_a_folder_is_loaded_and_speaks(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-    words = [
-        "<unk>",
-        "<end>",
-        "You",
-        "are",
-        "an",
-        "engineer",
-        ".",
-        "Answer",
-        "briefly",
-        ":",
-        "system",
-        "user",
-        "assistant",
-    ]
+    words = ["<unk>", "<end>", "You", "are", "an", "engineer", ".", "Answer", "briefly", ":", "system", "user", "assistant"]
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<end>").save_pretrained(tmp_path)
@@ -162,7 +148,5 @@ def test_a_checkpoint_in_a_folder_is_loaded_and_speaks(tmp_path: Path) -> None:
     agent = LightweightLLMAgent("an engineer", model_name=str(tmp_path))
     answer = agent.generate_response("Answer", max_tokens=5)
     assert re.fullmatch(f"(({'|'.join(map(re.escape, words))}) ?){{1,5}}", answer), answer
-    assert answer == LightweightLLMAgent("an engineer", model_name=str(tmp_path)).generate_response(
-        "Answer", max_tokens=5
-    )
+    assert answer == LightweightLLMAgent("an engineer", model_name=str(tmp_path)).generate_response("Answer", max_tokens=5)
     assert [m["role"] for m in agent.conversation_history] == ["user", "assistant"]

@@ -76,16 +76,14 @@ def test_a_fault_of_ours_writes_no_secret_into_last_error(tmp_path: Path) -> Non
         "def broken(name, resource=''):\n"
         "    config = app.workspace.source_config(name)\n"
         "    raise ZeroDivisionError('a fault of ours')\n"
-        'app.knowledge.path.write_text(\'{"api": {"config": "%s", "at": 9e12, "resources": [{"name": "events", '
-        '"key": null, "timestamp": null, "columns": [["id", "BIGINT"]]}]}}\' % app.knowledge._hash(\'api\'))\n'
+        "app.knowledge.path.write_text('{\"api\": {\"config\": \"%s\", \"at\": 9e12, \"resources\": [{\"name\": \"events\", "
+        "\"key\": null, \"timestamp\": null, \"columns\": [[\"id\", \"BIGINT\"]]}]}}' % app.knowledge._hash('api'))\n"
         "app.knowledge.source = broken\n"
         "print(app.do('ingest api.events into events').as_dict())\n"
         "app.close()\n"
     )
     env = {**os.environ, "CANARY_TOKEN": TOKEN, "CANARY_PASSWORD": PASSWORD}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, check=False)
     trace = tmp_path / ".intendant" / "last_error.txt"
     assert trace.is_file(), done.stdout + done.stderr
     assert "a fault of ours" in trace.read_text(encoding="utf-8")

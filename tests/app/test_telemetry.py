@@ -38,13 +38,7 @@ def test_a_run_that_was_rolled_back_ends_as_abort(workspace: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        'url = "http://127.0.0.1:1/lineage"',
-        'url = "http://[nowhere"',
-        'file = "../outside"',
-        'file = "pipelines"',
-        'namespace = "x"',
-    ],
+    ['url = "http://127.0.0.1:1/lineage"', 'url = "http://[nowhere"', 'file = "../outside"', 'file = "pipelines"', 'namespace = "x"'],
 )
 def test_lineage_that_can_t_be_told_is_a_fact_and_the_run_succeeds(settings: str, workspace: Path) -> None:
     (workspace / "intendant.toml").write_text(f"[openlineage]\n{settings}\n", encoding="utf-8")

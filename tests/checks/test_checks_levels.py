@@ -8,18 +8,9 @@ from intendant.checks import PriorityThresholds, SeverityThresholds, priority, s
 from intendant.errors import UsageError
 
 
-@pytest.mark.parametrize(
-    ("completeness", "consistency", "level"),
-    [
-        (87, 92, "LOW"),
-        (85, 85, "LOW"),
-        (100, 70, "LOW"),
-        (84.9, 85, "MEDIUM"),
-        (70, 70, "MEDIUM"),
-        (69.9, 70, "HIGH"),
-        (0, 0, "HIGH"),
-    ],
-)
+@pytest.mark.parametrize(("completeness", "consistency", "level"), [
+    (87, 92, "LOW"), (85, 85, "LOW"), (100, 70, "LOW"), (84.9, 85, "MEDIUM"), (70, 70, "MEDIUM"), (69.9, 70, "HIGH"),
+    (0, 0, "HIGH")])
 def test_severity_is_of_the_mean(completeness: float, consistency: float, level: str):
     assert severity(completeness, consistency) == level
 
@@ -28,17 +19,9 @@ def test_thresholds_of_severity_are_adjustable():
     assert severity(87, 92, SeverityThresholds(low=95, medium=90)) == "HIGH"
 
 
-@pytest.mark.parametrize(
-    ("cpu", "memory", "level"),
-    [
-        (78, 82, "HIGH"),
-        (65, 71, "NORMAL"),
-        (71.1, 10, "HIGH"),
-        (86, 20, "HIGH"),
-        (20, 86.1, "CRITICAL"),
-        (10, 10, "NORMAL"),
-    ],
-)
+@pytest.mark.parametrize(("cpu", "memory", "level"), [
+    (78, 82, "HIGH"), (65, 71, "NORMAL"), (71.1, 10, "HIGH"), (86, 20, "HIGH"), (20, 86.1, "CRITICAL"),
+    (10, 10, "NORMAL")])
 def test_priority_is_of_the_higher_load_and_entered_beyond_the_dead_band(cpu: float, memory: float, level: str):
     assert priority(cpu, memory) == level
 

@@ -9,10 +9,8 @@ from intendant.engines.duckdb import DuckDB
 from intendant.types import Finding, Rule, Snapshot
 
 Make = Callable[..., Snapshot]
-SQL = (
-    "SELECT i AS id, CASE WHEN i = 5 THEN NULL WHEN i < 4 THEN 'n/a' ELSE 'v' || i % 3 END AS a,"
-    " CASE WHEN i = 7 THEN -1 ELSE i END AS b, ' ' AS c FROM range(100) r(i)"
-)
+SQL = ("SELECT i AS id, CASE WHEN i = 5 THEN NULL WHEN i < 4 THEN 'n/a' ELSE 'v' || i % 3 END AS a,"
+       " CASE WHEN i = 7 THEN -1 ELSE i END AS b, ' ' AS c FROM range(100) r(i)")
 
 
 def test_completeness_counts_null_blank_and_disguised_cells(engine: DuckDB, table: Make):
@@ -56,18 +54,13 @@ def test_a_report_is_json(engine: DuckDB, table: Make):
 
 def test_cells_come_by_row_then_column_once_with_the_surest_reason(engine: DuckDB, table: Make):
     snapshot = table("SELECT i AS a, -i AS b FROM range(5) r(i)")
-    found = [
-        Finding("x", "t", "b", "LOW", 2, 5, "b.", 0.5, where="b < -2"),
-        Finding("y", "t", "a", "LOW", 1, 5, "a.", 0.6, where="a = 4"),
-        Finding("z", "t", "b", "LOW", 1, 5, "surer.", 0.9, where="b = -4"),
-        Finding("w", "t", "b", "LOW", 1, 5, "unknown.", 0.9, where="b = NULL"),
-        Finding("rows", "t", None, "LOW", 1, 5, "rows.", 0.9, where="a = 0"),
-    ]
+    found = [Finding("x", "t", "b", "LOW", 2, 5, "b.", 0.5, where="b < -2"),
+             Finding("y", "t", "a", "LOW", 1, 5, "a.", 0.6, where="a = 4"),
+             Finding("z", "t", "b", "LOW", 1, 5, "surer.", 0.9, where="b = -4"),
+             Finding("w", "t", "b", "LOW", 1, 5, "unknown.", 0.9, where="b = NULL"),
+             Finding("rows", "t", None, "LOW", 1, 5, "rows.", 0.9, where="a = 0")]
     assert [(c.row, c.column, c.reason, c.confidence) for c in cells(engine, "t", snapshot, found)] == [
-        (3, "b", "x: b.", 0.5),
-        (4, "a", "y: a.", 0.6),
-        (4, "b", "z: surer.", 0.9),
-    ]
+        (3, "b", "x: b.", 0.5), (4, "a", "y: a.", 0.6), (4, "b", "z: surer.", 0.9)]
 
 
 def test_rows_are_counted_in_the_order_of_the_file_even_for_repeats(engine: DuckDB, table: Make):

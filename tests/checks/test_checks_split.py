@@ -9,10 +9,8 @@ from intendant.engines.duckdb import DuckDB
 from intendant.types import Rule, Snapshot
 
 Make = Callable[..., Snapshot]
-ROWS = (
-    "SELECT * FROM (VALUES (1, 10, 'a'), (1, 5, 'b'), (2, NULL, 'c'), (2, NULL, 'c'), (NULL, -1, 'd'),"
-    " (3, -2, 'e'), (3, -2, 'f')) t(id, n, v)"
-)
+ROWS = ("SELECT * FROM (VALUES (1, 10, 'a'), (1, 5, 'b'), (2, NULL, 'c'), (2, NULL, 'c'), (NULL, -1, 'd'),"
+        " (3, -2, 'e'), (3, -2, 'f')) t(id, n, v)")
 RULES = (Rule("unique", column="id"), Rule("range", column="n", min=0), Rule("not_null", column="n"))
 
 

@@ -33,12 +33,7 @@ def test_the_shop_keeps_bad_orders_in_quarantine_and_sums_up_the_others(tmp_path
         assert app.run("daily").status == "succeeded"
         rows = {t["name"]: t["rows"] for t in app.tables()}
         sums = app.sql("SELECT (SELECT sum(total_revenue) FROM orders), (SELECT sum(revenue) FROM revenue_by_region)")
-    assert rows == {
-        "customers": 60,
-        "staging.orders": 393,
-        "quarantine.staging.orders": 7,
-        "orders": 363,
-        "revenue_by_region": 4,
-    }
+    assert rows == {"customers": 60, "staging.orders": 393, "quarantine.staging.orders": 7, "orders": 363,
+                    "revenue_by_region": 4}
     assert sums["rows"][0][0] == pytest.approx(sums["rows"][0][1])
     assert len((folder / "out" / "revenue_by_region.csv").read_text(encoding="utf-8").splitlines()) == 5

@@ -37,15 +37,8 @@ def test_every_command_of_the_tour_does_what_the_readme_shows(shop: Path):
     assert len(steps) >= 5
     for command, shown in steps:
         words = shlex.split(command)[1:]
-        done = subprocess.run(
-            [str(COMMAND), *words],
-            cwd=shop,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
-        )
+        done = subprocess.run([str(COMMAND), *words], cwd=shop, capture_output=True, text=True, timeout=60, check=False,
+                              env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"})
         printed = {line.rstrip() for line in (done.stdout + done.stderr).splitlines()}
         missing = [line for line in shown if not any(line.rstrip() in p for p in printed)]
         assert missing == [], f"{command}\n{done.stdout}{done.stderr}"

@@ -33,17 +33,8 @@ def test_every_sentence_of_the_demo_does_its_job(told: tuple[int, str, Path]):
 
 def test_the_report_tells_plan_gate_quarantine_lineage_severity_and_priority(told: tuple[int, str, Path]):
     _, text, folder = told
-    for said in (
-        "ingest sales_api.orders latest 10000",
-        "gate →",
-        "in quarantine",
-        "offered mend",
-        "severity LOW",
-        "priority HIGH",
-        "priority NORMAL",
-        "Where total_revenue came from",
-        "measured:",
-    ):
+    for said in ("ingest sales_api.orders latest 10000", "gate →", "in quarantine", "offered mend", "severity LOW",
+                 "priority HIGH", "priority NORMAL", "Where total_revenue came from", "measured:"):
         assert said in text, said
     assert "total_revenue" in (folder / "report.html").read_text(encoding="utf-8")
 

@@ -32,33 +32,24 @@ def snapshot(columns: dict[str, str], *files: str, table: str = "t") -> Snapshot
 
 
 def test_a_snapshot_is_its_files_under_its_schema(engine: DuckDB, tmp_path: Path) -> None:
-    files = [
-        file(engine, tmp_path / "a.parquet", "SELECT 1 AS a, 'x' AS b"),
-        file(engine, tmp_path / "b.parquet", "SELECT 2.5::DOUBLE AS a, {'k': 1} AS s, 9 AS extra"),
-        file(engine, tmp_path / "c.parquet", "SELECT true AS B, {'k': 1, 'l': 2} AS s"),
-    ]
+    files = [file(engine, tmp_path / "a.parquet", "SELECT 1 AS a, 'x' AS b"),
+             file(engine, tmp_path / "b.parquet", "SELECT 2.5::DOUBLE AS a, {'k': 1} AS s, 9 AS extra"),
+             file(engine, tmp_path / "c.parquet", "SELECT true AS B, {'k': 1, 'l': 2} AS s")]
     wanted = snapshot({"s": "STRUCT(k BIGINT, l BIGINT)", "a": "DOUBLE", "b": "VARCHAR", "z": "DATE"}, *files)
-    assert engine.rows("SELECT * FROM t", {"t": wanted}) == (
-        ["s", "a", "b", "z"],
-        [(None, 1.0, "x", None), ({"k": 1, "l": None}, 2.5, None, None), ({"k": 1, "l": 2}, None, "true", None)],
-    )
+    assert engine.rows("SELECT * FROM t", {"t": wanted}) == (["s", "a", "b", "z"], [
+        (None, 1.0, "x", None), ({"k": 1, "l": None}, 2.5, None, None), ({"k": 1, "l": 2}, None, "true", None)])
 
 
 def test_a_snapshot_without_files_is_an_empty_table(engine: DuckDB) -> None:
     empty = snapshot({"a": "BIGINT", "l": "STRUCT(x VARCHAR)[]"})
     assert engine.rows("SELECT * FROM t", {"t": empty}) == (["a", "l"], [])
     assert engine.types("SELECT *, a / 2 AS half FROM t", {"t": empty}) == [
-        Column("a", "BIGINT"),
-        Column("l", "STRUCT(x VARCHAR)[]"),
-        Column("half", "DOUBLE"),
-    ]
+        Column("a", "BIGINT"), Column("l", "STRUCT(x VARCHAR)[]"), Column("half", "DOUBLE")]
 
 
 def test_schemas_and_odd_names_resolve(engine: DuckDB) -> None:
-    tables = {
-        name: snapshot({"a": "BIGINT"}, table=name)
-        for name in ("orders", "staging.orders", "quarantine.a.b", 'odd "name"')
-    }
+    tables = {name: snapshot({"a": "BIGINT"}, table=name)
+              for name in ("orders", "staging.orders", "quarantine.a.b", 'odd "name"')}
     for sql in ("orders", "main.orders", "STAGING.Orders", 'quarantine."a.b"', quoted('odd "name"')):
         assert engine.rows(f"SELECT * FROM {sql}", tables) == (["a"], [])
 
@@ -90,17 +81,11 @@ def test_threads_do_not_see_each_others_tables(engine: DuckDB, tmp_path: Path) -
     assert sorted(seen) == [(i, [(i,)]) for i in range(8)]
 
 
-@pytest.mark.parametrize(
-    ("sql", "hint"),
-    [
-        ("SELECT nope(1)", "Did you mean"),
-        ("SELECT * FROM missing", "no table yet"),
-        ("SELECT CAST('x' AS INT)", "try_cast"),
-        ("SELEC 1", "syntax"),
-        ("SELECT x", "column names"),
-        ("SELECT 127::TINYINT + 1::TINYINT", "wider"),
-    ],
-)
+@pytest.mark.parametrize(("sql", "hint"), [
+    ("SELECT nope(1)", "Did you mean"), ("SELECT * FROM missing", "no table yet"),
+    ("SELECT CAST('x' AS INT)", "try_cast"),
+    ("SELEC 1", "syntax"), ("SELECT x", "column names"), ("SELECT 127::TINYINT + 1::TINYINT", "wider"),
+])
 def test_a_refused_statement_comes_with_one_line_and_a_hint(sql: str, hint: str, engine: DuckDB) -> None:
     with pytest.raises(EngineError, match=hint) as error:
         engine.rows(sql, {})

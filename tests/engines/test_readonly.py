@@ -177,17 +177,10 @@ def test_even_past_both_parsers_the_engine_opens_nothing_outside_the_lake(lake: 
     secret.write_text(CANARY)
     with engine.connect() as con:
         confine(con, lake.root.absolute())
-        for sql in (
-            f"SELECT * FROM read_text('{secret}')",
-            f"SELECT * FROM '{secret}'",
-            f"COPY (SELECT 1) TO '{secret}'",
-            f"SELECT * FROM read_text('{lake.root}/../secret.txt')",
-            "SET enable_external_access = true",
-            "SET allowed_directories = ['/']",
-            f"ATTACH '{secret}.db' AS x",
-            "LOAD httpfs",
-            "INSTALL httpfs",
-        ):
+        for sql in (f"SELECT * FROM read_text('{secret}')", f"SELECT * FROM '{secret}'",
+                    f"COPY (SELECT 1) TO '{secret}'",
+                    f"SELECT * FROM read_text('{lake.root}/../secret.txt')", "SET enable_external_access = true",
+                    "SET allowed_directories = ['/']", f"ATTACH '{secret}.db' AS x", "LOAD httpfs", "INSTALL httpfs"):
             with pytest.raises(EngineError), translated({}):
                 con.execute(sql).fetchall()
     assert secret.read_text() == CANARY
@@ -202,12 +195,8 @@ def test_python_variables_are_no_tables(engine: DuckDB) -> None:
 
 def test_a_query_beyond_its_time_is_stopped(lake: Lake, engine: DuckDB) -> None:
     with pytest.raises(EngineError, match="longer than"):
-        query(
-            lake,
-            engine,
-            "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range % 7 > b.range",
-            seconds=0.2,
-        )
+        query(lake, engine, "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range % 7 > b.range",
+              seconds=0.2)
 
 
 def test_at_most_limit_rows_are_given(lake: Lake, engine: DuckDB) -> None:
@@ -218,9 +207,7 @@ def test_at_most_limit_rows_are_given(lake: Lake, engine: DuckDB) -> None:
 
 def test_the_used_tables_are_told_as_they_are_spelled() -> None:
     assert checked("SELECT * FROM ORDERS JOIN Staging.x USING (a)", ["orders", "staging.x", "y"])[1] == (
-        "orders",
-        "staging.x",
-    )
+        "orders", "staging.x")
 
 
 def test_an_unknown_table_comes_with_the_nearest_name() -> None:

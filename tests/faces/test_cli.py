@@ -32,11 +32,7 @@ def cli(folder: Path) -> Cli:
 
     def run(*words: str) -> tuple[int, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "intendant.faces.cli", *words, "--json"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, "-m", "intendant.faces.cli", *words, "--json"], cwd=folder, capture_output=True, text=True, check=False
         )
         assert "Traceback" not in done.stdout + done.stderr
         assert len(done.stdout.strip().splitlines()) == 1, done.stdout + done.stderr
@@ -131,15 +127,7 @@ def test_people_see_control_characters_as_text(folder: Path) -> None:
     (folder / "odd.csv").write_text("a\nx\x1b[31m\n", encoding="utf-8")
     with Intendant(folder) as app:
         app.load(folder / "odd.csv", odd)
-    for words in (
-        ("tables",),
-        ("sql", f'SELECT * FROM "{odd}"'),
-        ("show", odd),
-        ("do", f'query "{odd}"'),
-        ("history", odd),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "intendant.faces.cli", *words], cwd=folder, capture_output=True, check=False
-        )
+    for words in (("tables",), ("sql", f'SELECT * FROM "{odd}"'), ("show", odd), ("do", f'query "{odd}"'), ("history", odd)):
+        done = subprocess.run([sys.executable, "-m", "intendant.faces.cli", *words], cwd=folder, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         assert b"\x1b[2J" not in done.stdout and b"\x1b[31m" not in done.stdout and "\u202e".encode() not in done.stdout

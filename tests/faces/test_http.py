@@ -32,10 +32,7 @@ def test_health_tables_do_and_sql_answer(client: httpx.Client) -> None:
     assert client.get("/tables/orders").json()["rows"] == 6
     result = client.post("/do", json={"text": "query orders top 1 by amount"}).json()
     assert result["status"] == "succeeded" and result["answer"]["rows"][0][0] == 6
-    assert client.post("/sql", json={"statement": "SELECT count(*) AS n FROM orders"}).json() == {
-        "columns": ["n"],
-        "rows": [[6]],
-    }
+    assert client.post("/sql", json={"statement": "SELECT count(*) AS n FROM orders"}).json() == {"columns": ["n"], "rows": [[6]]}
 
 
 def test_an_approval_goes_over_http(client: httpx.Client) -> None:
@@ -65,9 +62,7 @@ def test_what_can_t_be_answered_is_an_error_as_json(
     assert set(answer.json()["error"]) == {"code", "message", "where", "hint"}
 
 
-@pytest.mark.parametrize(
-    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "evil.example:8383"}]
-)
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "evil.example:8383"}])
 def test_pages_of_other_sites_are_refused(headers: dict[str, str], client: httpx.Client) -> None:
     answer = client.post("/do", content=json.dumps({"text": "drop customers"}), headers=headers)
     assert answer.status_code == 403 and client.get("/approvals").json() == []
@@ -80,9 +75,7 @@ def test_with_a_token_only_its_bearer_is_answered(client: httpx.Client) -> None:
     assert client.get("/tables", headers={"Authorization": "Bearer secret"}).status_code == 200
 
 
-def test_serving_beyond_this_machine_needs_a_token(
-    app: Intendant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_serving_beyond_this_machine_needs_a_token(app: Intendant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("INTENDANT_API_TOKEN", raising=False)
     with pytest.raises(PolicyError, match=r"serving on 0\.0\.0\.0 would let anybody in"):
         serve(app, "0.0.0.0", 0)

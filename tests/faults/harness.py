@@ -32,13 +32,8 @@ def orders(n: int) -> list[dict[str, Any]]:
     """Orders of which one has a text for a number, one no customer, one an amount out of range."""
     rows = [{"id": i, "customer": f"c{i % 5}", "amount": 10.5 + i, "quantity": 1 + i % 3} for i in range(n)]
     return [
-        {**r, "amount": "n/a"}
-        if r["id"] == 27
-        else {**r, "customer": None}
-        if r["id"] == 11
-        else {**r, "amount": 5000.0}
-        if r["id"] == 13
-        else r
+        {**r, "amount": "n/a"} if r["id"] == 27 else {**r, "customer": None} if r["id"] == 11 else
+        {**r, "amount": 5000.0} if r["id"] == 13 else r
         for r in rows
     ]
 

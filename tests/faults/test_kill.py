@@ -43,9 +43,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         assert zygote.order(unbroken, do=PLAN, log=str(base / "log")) == 0
         assert json.loads((unbroken / "result").read_text())["status"] == "succeeded"
         names = list(dict.fromkeys((base / "log").read_text().split("\n")[:-1]))
-        del names[
-            names.index("told:finished.0.succeeded") + 1 :
-        ]  # the run is over, so its process may end before it passes more
+        del names[names.index("told:finished.0.succeeded") + 1:]  # the run is over, so its process may end before it passes more
         yield World(base, base / "template", left(unbroken), names)
 
 

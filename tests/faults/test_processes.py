@@ -42,9 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 def process(folder: Path, *texts: str, **env: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", SLOW, str(folder), *texts]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **env}
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **env})
 
 
 def until(true: Callable[[], Any], seconds: float = 60) -> None:
@@ -62,11 +60,7 @@ def queue(app: Intendant, count: int, text: str = "query log top 1 by n") -> lis
             run,
             [
                 ("intent.received", "intent.received", {"text": text, "by": "test"}),
-                (
-                    "plan.proposed",
-                    "plan.proposed",
-                    {"plan": text, "intent": text, "confidence": 1.0, "needs_approval": ""},
-                ),
+                ("plan.proposed", "plan.proposed", {"plan": text, "intent": text, "confidence": 1.0, "needs_approval": ""}),
                 ("queued.0", "run.queued", {"start": 0, "part": 0}),
             ],
         )

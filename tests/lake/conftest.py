@@ -27,15 +27,8 @@ def lake(tmp_path: Path, engine: DuckDB) -> Lake:
 def load(lake: Lake) -> Load:
     """`load("orders", {"a": [1]}, "append", step="2")` stages and publishes one batch."""
 
-    def run(
-        table: str,
-        data: dict[str, Json],
-        mode: str = "replace",
-        *,
-        step: str,
-        keys: tuple[str, ...] = (),
-        **layout: Json,
-    ) -> Snapshot:
+    def run(table: str, data: dict[str, Json], mode: str = "replace", *, step: str, keys: tuple[str, ...] = (),
+            **layout: Json) -> Snapshot:
         stage = lake.stage(table, Stamp("run", step))
         stage.add(pa.table(data))
         return lake.publish(stage, mode, keys, **layout)  # type: ignore[arg-type]

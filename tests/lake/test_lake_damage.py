@@ -50,16 +50,12 @@ def test_a_file_with_changed_bytes_is_named_when_it_is_read(table: Path, lake: L
 
 @pytest.mark.parametrize("damage", ["", "{", '{"add": {}}\n', "null\n", "half"])
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_broken_log_entry_is_never_passed_over(
-    damage: str, version: int, table: Path, lake: Lake, rows: Rows
-) -> None:
+def test_a_broken_log_entry_is_never_passed_over(damage: str, version: int, table: Path, lake: Lake,
+                                                 rows: Rows) -> None:
     entry = table / LOG.format(version)
     entry.write_text(entry.read_text()[:-30] if damage == "half" else damage)
-    for reader in (
-        lambda: lake.snapshot("orders"),
-        lambda: lake.history("orders"),
-        lambda: Lake(lake.root).snapshot("orders"),
-    ):
+    for reader in (lambda: lake.snapshot("orders"), lambda: lake.history("orders"),
+                   lambda: Lake(lake.root).snapshot("orders")):
         with pytest.raises(Damaged, match=f"Restore 'orders' to version {version - 1}"):
             reader()
     assert lake.restore("orders", version - 1, Stamp("r", "mend")).version == version
@@ -164,11 +160,8 @@ def test_compacting_changes_files_and_no_row(table: Path, lake: Lake, rows: Rows
     compacted = lake.compact("orders", Stamp("r", "c"))
     assert (len(compacted.files), rows("orders"), compacted.operation) == (1, before, "compact")
     assert lake.compact("orders", Stamp("r", "c")) == compacted
-    assert all(
-        '"dataChange": false' in line
-        for line in (table / LOG.format(3)).read_text().splitlines()
-        if {"add", "remove"} & set(json.loads(line))
-    )
+    assert all('"dataChange": false' in line for line in (table / LOG.format(3)).read_text().splitlines()
+               if {"add", "remove"} & set(json.loads(line)))
 
 
 def test_broken_settings_are_named(table: Path, lake: Lake) -> None:

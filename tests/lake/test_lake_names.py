@@ -13,29 +13,8 @@ from intendant.lake import Lake
 from intendant.lake.names import decode, encode
 from intendant.types import Stamp
 
-NAMES = [
-    "orders",
-    "Sales 2024",
-    "..",
-    "../../etc/passwd",
-    "/abs",
-    "a.b.c",
-    'quo"te',
-    "it's",
-    "select",
-    "CON",
-    "für",
-    "日本",
-    "🙂",
-    "a\nb",
-    "%41",
-    "~x",
-    "_stage",
-    "_delta_log",
-    "staging.x y",
-    "quarantine.staging.orders",
-    "*[?]",
-]
+NAMES = ["orders", "Sales 2024", "..", "../../etc/passwd", "/abs", "a.b.c", 'quo"te', "it's", "select", "CON", "für",
+         "日本", "🙂", "a\nb", "%41", "~x", "_stage", "_delta_log", "staging.x y", "quarantine.staging.orders", "*[?]"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,11 +19,8 @@ from intendant.types import Column, Stamp
 
 def delta_rows(lake: Lake, table: str, version: int | None = None) -> list[dict[str, object]]:
     """The table as the deltalake library reads it."""
-    return (
-        pa.RecordBatchReader.from_stream(DeltaTable(lake.root / "main" / table, version=version).scan())
-        .read_all()
-        .to_pylist()
-    )
+    return pa.RecordBatchReader.from_stream(DeltaTable(lake.root / "main" / table, version=version).scan()
+                                            ).read_all().to_pylist()
 
 
 def test_staged_rows_are_seen_by_nobody_until_they_are_published(lake: Lake, load: Load, rows: Rows) -> None:
@@ -82,26 +79,18 @@ def test_a_new_column_is_null_in_older_rows(load: Load, rows: Rows) -> None:
     assert rows("orders") == [(1, None), (2, "x")]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "kind", "seen"),
-    [
-        (pa.array([1], pa.int32()), pa.array([2**40]), "BIGINT", [(1,), (2**40,)]),
-        (pa.array([1]), pa.array([1.5]), "DOUBLE", [(1.0,), (1.5,)]),
-        (pa.array([1]), pa.array(["x"]), "VARCHAR", [("1",), ("x",)]),
-        (pa.array([True]), pa.array([5]), "VARCHAR", [("5",), ("true",)]),
-        (pa.nulls(1), pa.array([5]), "VARCHAR", [("5",), (None,)]),
-        (pa.array([5]), pa.nulls(1), "BIGINT", [(5,), (None,)]),
-        (
-            pa.array([{"x": 1}]),
-            pa.array([{"y": "b"}]),
-            "STRUCT(x BIGINT, y VARCHAR)",
-            [({"x": 1, "y": None},), ({"x": None, "y": "b"},)],
-        ),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "kind", "seen"), [
+    (pa.array([1], pa.int32()), pa.array([2**40]), "BIGINT", [(1,), (2**40,)]),
+    (pa.array([1]), pa.array([1.5]), "DOUBLE", [(1.0,), (1.5,)]),
+    (pa.array([1]), pa.array(["x"]), "VARCHAR", [("1",), ("x",)]),
+    (pa.array([True]), pa.array([5]), "VARCHAR", [("5",), ("true",)]),
+    (pa.nulls(1), pa.array([5]), "VARCHAR", [("5",), (None,)]),
+    (pa.array([5]), pa.nulls(1), "BIGINT", [(5,), (None,)]),
+    (pa.array([{"x": 1}]), pa.array([{"y": "b"}]), "STRUCT(x BIGINT, y VARCHAR)",
+     [({"x": 1, "y": None},), ({"x": None, "y": "b"},)]),
+])
 def test_an_append_widens_a_column_without_losing_a_value(
-    old: pa.Array, new: pa.Array, kind: str, seen: list[tuple[object]], lake: Lake, load: Load, rows: Rows
-) -> None:
+        old: pa.Array, new: pa.Array, kind: str, seen: list[tuple[object]], lake: Lake, load: Load, rows: Rows) -> None:
     load("t", {"v": old}, step="1")
     assert load("t", {"v": new}, "append", step="2").columns == (Column("v", kind),)
     assert sorted(rows("t"), key=repr) == sorted(seen, key=repr)
@@ -113,10 +102,7 @@ def test_batches_of_different_schemas_make_one_table(lake: Lake, engine: DuckDB,
     for batch in ({"a": [1]}, {"A": [2.5], "b": pa.nulls(1)}, {"b": [7], "c": ["x"]}):
         stage.add(pa.table(batch))
     assert engine.rows("SELECT * FROM s ORDER BY a", {"s": stage.snapshot()})[1] == [
-        (1.0, None, None),
-        (2.5, None, None),
-        (None, 7, "x"),
-    ]
+        (1.0, None, None), (2.5, None, None), (None, 7, "x")]
     snapshot = lake.publish(stage, "replace")
     assert snapshot.columns == (Column("a", "DOUBLE"), Column("b", "BIGINT"), Column("c", "VARCHAR"))
     assert len(delta_rows(lake, "t")) == 3
@@ -136,18 +122,14 @@ def test_an_upsert_touches_only_the_files_with_its_keys(lake: Lake, load: Load) 
     assert not (set(second.files) - set(first.files)) & set(third.files)
 
 
-@pytest.mark.parametrize(
-    ("data", "keys", "mend"),
-    [
-        ({"k": [1, 1], "v": [1, 2]}, ("k",), "drop duplicates by k"),
-        ({"k": [1, None], "v": [1, 2]}, ("k",), "drop missing k"),
-        ({"v": [1]}, ("k",), "There is: k, v"),
-        ({"k": [1], "v": [1]}, (), "There is: k, v"),
-    ],
-)
+@pytest.mark.parametrize(("data", "keys", "mend"), [
+    ({"k": [1, 1], "v": [1, 2]}, ("k",), "drop duplicates by k"),
+    ({"k": [1, None], "v": [1, 2]}, ("k",), "drop missing k"),
+    ({"v": [1]}, ("k",), "There is: k, v"),
+    ({"k": [1], "v": [1]}, (), "There is: k, v"),
+])
 def test_an_upsert_without_a_unique_key_is_refused_with_the_mend(
-    data: dict[str, object], keys: tuple[str, ...], mend: str, load: Load, rows: Rows
-) -> None:
+        data: dict[str, object], keys: tuple[str, ...], mend: str, load: Load, rows: Rows) -> None:
     load("t", {"k": [1], "v": [0]}, step="1")
     with pytest.raises(LakeError, match=mend):
         load("t", data, "upsert", step="2", keys=keys)
@@ -155,29 +137,16 @@ def test_an_upsert_without_a_unique_key_is_refused_with_the_mend(
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    loads=st.lists(
-        st.tuples(
-            st.sampled_from(["replace", "append", "upsert"]),
-            st.dictionaries(st.integers(0, 5), st.integers(0, 99), max_size=4),
-        ),
-        min_size=1,
-        max_size=5,
-    )
-)
+@given(loads=st.lists(st.tuples(st.sampled_from(["replace", "append", "upsert"]),
+                                st.dictionaries(st.integers(0, 5), st.integers(0, 99), max_size=4)), min_size=1,
+                      max_size=5))
 def test_any_sequence_of_publishes_does_what_a_list_does(
-    loads: list[tuple[str, dict[int, int]]], lake: Lake, load: Load, rows: Rows
-) -> None:
+        loads: list[tuple[str, dict[int, int]]], lake: Lake, load: Load, rows: Rows) -> None:
     table = f"t{len(lake.names())}"
     expected: list[tuple[int, int]] = []
     for i, (mode, data) in enumerate(loads):
-        load(
-            table,
-            {"k": pa.array(data.keys(), pa.int64()), "v": pa.array(data.values(), pa.int64())},
-            mode,
-            step=str(i),
-            keys=("k",),
-        )
+        load(table, {"k": pa.array(data.keys(), pa.int64()), "v": pa.array(data.values(), pa.int64())}, mode,
+             step=str(i), keys=("k",))
         kept = {"replace": [], "append": expected, "upsert": [r for r in expected if r[0] not in data]}[mode]
         expected = [*kept, *data.items()]
         assert rows(table) == sorted(expected)
@@ -220,16 +189,13 @@ def test_a_failed_split_leaves_the_stage_whole(lake: Lake, engine: DuckDB) -> No
 
 
 def test_partitions_lie_in_folders_and_rows_sorted(lake: Lake, load: Load, engine: DuckDB) -> None:
-    data = {
-        "i": list(range(60)),
-        "r": ["a", "b/c", None] * 20,
-        "at": pa.array([f"2024-0{1 + i % 2}-01" for i in range(60)]).cast(pa.timestamp("us")),
-    }
+    data = {"i": list(range(60)), "r": ["a", "b/c", None] * 20,
+            "at": pa.array([f"2024-0{1 + i % 2}-01" for i in range(60)]).cast(pa.timestamp("us"))}
     snapshot = load("t", data, step="1", partition_by=("r", "month(at)"), sort_by=("i desc",))
     assert snapshot.partition_by == ("r", "month(at)")
     assert len(snapshot.files) == 6
     for file in snapshot.files:
-        values = [v for (v,) in engine.rows(f"SELECT i FROM read_parquet('{file}')", {})[1]]
+        values = [v for v, in engine.rows(f"SELECT i FROM read_parquet('{file}')", {})[1]]
         assert values == sorted(values, reverse=True)
     assert len(delta_rows(lake, "t")) == 60
 

@@ -16,11 +16,7 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 @given(plans)
 @settings(max_examples=400, deadline=None, suppress_health_check=SLOW)
-@example(
-    Plan(
-        (Step("query", {"table": "t", "operators": (Step("distinct"), Step("sort", {"keys": (("a", "ascending"),)}))}),)
-    )
-)
+@example(Plan((Step("query", {"table": "t", "operators": (Step("distinct"), Step("sort", {"keys": (("a", "ascending"),)}))}),)))
 def test_what_is_printed_is_read_back_as_the_same_plan(plan: Plan) -> None:
     text = print_plan(plan)
     assert parse(text) == plan

@@ -44,9 +44,7 @@ def test_every_schedule_has_a_cron_line_that_fires(said: str) -> None:
     assert croniter(line, MONDAY).get_next(datetime) > MONDAY
 
 
-@pytest.mark.parametrize(
-    ("said", "hours"), [("every 1 minute", 1 / 60), ("every 15 minutes", 0.25), ("every 6 hours", 6), ("hourly", 1)]
-)
+@pytest.mark.parametrize(("said", "hours"), [("every 1 minute", 1 / 60), ("every 15 minutes", 0.25), ("every 6 hours", 6), ("hourly", 1)])
 def test_an_interval_that_divides_its_hour_or_day_is_even(said: str, hours: float) -> None:
     times = croniter(cron_of(said), MONDAY)
     fires = [times.get_next(datetime) for _ in range(30)]

@@ -223,9 +223,7 @@ LISTS: dict[str, Reference] = {
     "sort by id descending first 3": lambda o, p: sorted(o, key=lambda r: -r["id"])[:3],
     "sort by id descending filter id > 2 select id first 2": lambda o, p: [{"id": 24}, {"id": 23}],
     "top 0 by x": lambda o, p: [],
-    'top 1 by id per "order"': lambda o, p: [
-        max((r for r in o if r["order"] == k), key=lambda r: r["id"]) for k in (0, 1, 2)
-    ],
+    'top 1 by id per "order"': lambda o, p: [max((r for r in o if r["order"] == k), key=lambda r: r["id"]) for k in (0, 1, 2)],
     "select id sort by id running sum id by id as total": lambda o, p: [
         {"id": r["id"], "total": sum(range(r["id"] + 1))} for r in o
     ],

@@ -13,14 +13,8 @@ class KafkaServer:
     """`brokers` is its address; it lives as long as this object."""
 
     def __init__(self, messages: Mapping[str, Iterable[bytes]]) -> None:
-        self._producer = Producer(
-            {
-                "test.mock.num.brokers": 1,
-                "bootstrap.servers": "",
-                "log_level": 0,
-                "topic.metadata.refresh.interval.ms": 200,
-            }
-        )
+        self._producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0,
+                                   "topic.metadata.refresh.interval.ms": 200})
         broker = next(iter(self._producer.list_topics(timeout=10).brokers.values()))
         self.brokers = f"{broker.host}:{broker.port}"
         for topic, values in messages.items():

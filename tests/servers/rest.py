@@ -14,23 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 __all__ = ["Answer", "Collection", "Request", "RestServer"]
 
-STYLES = (
-    "link",
-    "next_url",
-    "links.next",
-    "paging.next",
-    "odata",
-    "cursor",
-    "meta_token",
-    "page",
-    "page_more",
-    "offset",
-    "bare_page",
-    "bare_offset",
-    "jsonl",
-    "all",
-    "bare_all",
-)
+STYLES = ("link", "next_url", "links.next", "paging.next", "odata", "cursor", "meta_token", "page", "page_more",
+          "offset", "bare_page", "bare_offset", "jsonl", "all", "bare_all")
 
 
 @dataclass(frozen=True)
@@ -72,15 +57,8 @@ Fault = Callable[[Request, int], Answer | None]
 class RestServer:
     """`with RestServer({"/orders": Collection(rows)}) as api:` serves at `api.url`; `api.log` has the requests."""
 
-    def __init__(
-        self,
-        collections: Mapping[str, Collection],
-        *,
-        root: Any = None,
-        openapi: Any = None,
-        fault: Fault | None = None,
-        require: Callable[[Request], bool] | None = None,
-    ) -> None:
+    def __init__(self, collections: Mapping[str, Collection], *, root: Any = None, openapi: Any = None,
+                 fault: Fault | None = None, require: Callable[[Request], bool] | None = None) -> None:
         self.collections, self.root, self.openapi = dict(collections), root, openapi
         self.fault, self.require = fault, require
         self.log: list[Request] = []
@@ -148,7 +126,7 @@ def page_of(collection: Collection, request: Request, base: str) -> Answer:
         size = int(query.get("limit", size))
     else:
         start = (int(query.get("page", 1)) - 1) * size
-    part, after = list(rows[start : start + size]), start + size
+    part, after = list(rows[start:start + size]), start + size
     more, next_page = after < total, start // size + 2
     wrap = collection.wrap
     if style in ("link", "bare_page", "bare_offset"):
@@ -170,9 +148,8 @@ def page_of(collection: Collection, request: Request, base: str) -> Answer:
 
 def _whole(collection: Collection, rows: Sequence[Mapping[str, Any]]) -> Answer:
     if collection.style == "jsonl":
-        return Answer(
-            200, b"".join(json.dumps(row).encode() + b"\n" for row in rows), {"Content-Type": "application/x-ndjson"}
-        )
+        return Answer(200, b"".join(json.dumps(row).encode() + b"\n" for row in rows),
+                      {"Content-Type": "application/x-ndjson"})
     return _json(list(rows) if collection.style == "bare_all" else {collection.wrap: list(rows)})
 
 

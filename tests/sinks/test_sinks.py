@@ -21,14 +21,8 @@ from intendant.sinks.sql import Mode, deliver
 from intendant.types import Stamp
 
 QUERY = "SELECT i AS id, 'x' || i AS \"two words\" FROM range(1000) t(i)"
-READERS = {
-    ".csv": "read_csv",
-    ".tsv": "read_csv",
-    ".json": "read_json",
-    ".jsonl": "read_json",
-    ".ndjson": "read_json",
-    ".parquet": "read_parquet",
-}
+READERS = {".csv": "read_csv", ".tsv": "read_csv", ".json": "read_json", ".jsonl": "read_json",
+           ".ndjson": "read_json", ".parquet": "read_parquet"}
 
 
 @pytest.mark.parametrize("suffix", [*FORMATS, ".csv.gz", ".json.gz", ".csv.zst"])
@@ -55,24 +49,17 @@ def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def rows(*ids: int, name: str = "n") -> pa.Table:
-    return pa.table(
-        {
-            "id": pa.array(ids, pa.int64()),
-            'quo"te': [name] * len(ids),
-            "day": [date(2024, 1, 1)] * len(ids),
-            "at": [datetime(2024, 1, 1, 10)] * len(ids),
-            "price": pa.array([Decimal("1.25")] * len(ids), pa.decimal128(9, 2)),
-            "nested": [{"a": [1]}] * len(ids),
-            "ok": [True] * len(ids),
-            "none": pa.nulls(len(ids)),
-        }
-    )
+    return pa.table({
+        "id": pa.array(ids, pa.int64()), 'quo"te': [name] * len(ids), "day": [date(2024, 1, 1)] * len(ids),
+        "at": [datetime(2024, 1, 1, 10)] * len(ids),
+        "price": pa.array([Decimal("1.25")] * len(ids), pa.decimal128(9, 2)),
+        "nested": [{"a": [1]}] * len(ids), "ok": [True] * len(ids), "none": pa.nulls(len(ids)),
+    })
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], list[Any]], Path]:
     if request.param == "sqlite":
-
         def ask(sql: str) -> list[Any]:
             with sqlite3.connect(tmp_path / "a.db") as con:
                 found = con.execute(sql).fetchall()
@@ -126,7 +113,7 @@ def test_a_delivery_that_breaks_leaves_what_was_there(target: Target) -> None:
     assert ask(IDS) == [(1, "n")]
 
 
-LEDGER = 'SELECT run, step, "table", rows FROM intendant_deliveries ORDER BY 1, 2'
+LEDGER = "SELECT run, step, \"table\", rows FROM intendant_deliveries ORDER BY 1, 2"
 
 
 @pytest.mark.parametrize("mode", ["append", "replace", "upsert"])

@@ -17,9 +17,8 @@ from intendant.sources import open_source
 from intendant.types import ReadRequest
 
 
-def read(
-    root: Path, resource: str, told: list[Any] | None = None, request: ReadRequest | None = None, **config: Any
-) -> pa.Table:
+def read(root: Path, resource: str, told: list[Any] | None = None, request: ReadRequest | None = None,
+         **config: Any) -> pa.Table:
     source = open_source("drops", {"kind": "files", "path": "drops", **config}, root)
 
     def notify(kind: str, data: Any) -> None:
@@ -35,15 +34,10 @@ def drops(tmp_path: Path) -> Path:
     return tmp_path / "drops"
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.csv", 'id,name,v\n1,"x, y",1.5\n2,b,2\n'),
-        ("a.csv", 'id;name;v\n1;"x, y";1.5\n2;b;2\n'),
-        ("a.tsv", "id\tname\tv\n1\tx, y\t1.5\n2\tb\t2\n"),
-        ("a.txt", "id|name|v\n1|x, y|1.5\n2|b|2\n"),
-    ],
-)
+@pytest.mark.parametrize(("name", "text"), [
+    ("a.csv", "id,name,v\n1,\"x, y\",1.5\n2,b,2\n"), ("a.csv", "id;name;v\n1;\"x, y\";1.5\n2;b;2\n"),
+    ("a.tsv", "id\tname\tv\n1\tx, y\t1.5\n2\tb\t2\n"), ("a.txt", "id|name|v\n1|x, y|1.5\n2|b|2\n"),
+])
 def test_a_delimiter_is_found(drops: Path, name: str, text: str) -> None:
     (drops / name).write_text(text)
     rows = [{"id": 1, "name": "x, y", "v": 1.5}, {"id": 2, "name": "b", "v": 2.0}]
@@ -53,12 +47,8 @@ def test_a_delimiter_is_found(drops: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "csv.zst", "json", "json.gz", "jsonl", "jsonl.gz", "parquet"])
 def test_each_format_gives_the_same_rows(drops: Path, suffix: str) -> None:
     path = drops / f"a.{suffix}"
-    shape = {
-        "csv": "FORMAT csv",
-        "json": "FORMAT json, ARRAY true",
-        "jsonl": "FORMAT json",
-        "parquet": "FORMAT parquet",
-    }
+    shape = {"csv": "FORMAT csv", "json": "FORMAT json, ARRAY true", "jsonl": "FORMAT json",
+             "parquet": "FORMAT parquet"}
     kind, _, packed = suffix.partition(".")
     options = shape[kind] + {"": "", "gz": ", COMPRESSION gzip", "zst": ", COMPRESSION zstd"}[packed]
     duckdb.execute(f"COPY (SELECT i AS id, 'x' || i AS \"two words\" FROM range(5000) t(i)) TO '{path}' ({options})")
@@ -71,19 +61,9 @@ def test_types_survive_every_value_of_the_file(drops: Path) -> None:
     last = "010,5,2,2024-01-02,2024-01-01 08:00:00,false,n/a,1,\n"
     (drops / "a.csv").write_text(head + "".join(line.format(i=i) for i in range(5000)) + last)
     table = read(drops.parent, "a")
-    assert table.slice(5000).to_pylist() == [
-        {
-            "code": "010",
-            "n": 5,
-            "f": 2.0,
-            "day": date(2024, 1, 2),
-            "at": datetime(2024, 1, 1, 8),
-            "ok": False,
-            "mixed": "n/a",
-            "long": "1",
-            "empty": None,
-        }
-    ]
+    assert table.slice(5000).to_pylist() == [{
+        "code": "010", "n": 5, "f": 2.0, "day": date(2024, 1, 2), "at": datetime(2024, 1, 1, 8), "ok": False,
+        "mixed": "n/a", "long": "1", "empty": None}]
     assert table["at"][0].as_py() == datetime(2024, 1, 1, 8) and table["long"][0].as_py() == "12345678901234567890"
 
 
@@ -91,10 +71,8 @@ def test_a_broken_line_is_rejected_with_its_text(drops: Path) -> None:
     (drops / "a.csv").write_text("id,v\n1,2\noops\n3,4\n5,6,7\n")
     told: list[Any] = []
     assert read(drops.parent, "a", told)["id"].to_pylist() == [1, 3]
-    assert [(kind, data["raw"]) for kind, data in told] == [
-        ("source.row_rejected", "oops"),
-        ("source.row_rejected", "5,6,7"),
-    ]
+    assert [(kind, data["raw"]) for kind, data in told] == [("source.row_rejected", "oops"),
+                                                            ("source.row_rejected", "5,6,7")]
     assert "Expected Number of Columns: 2" in told[0][1]["reason"]
 
 
@@ -106,13 +84,10 @@ def test_a_broken_json_line_is_rejected(drops: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-@pytest.mark.parametrize(
-    ("odd", "expected"),
-    [('"n/a"', [("source.mixed_column", {"column": "v"})]), ("2.5", []), ("null", []), ('"007"', [])],
-)
+@pytest.mark.parametrize(("odd", "expected"), [('"n/a"', [("source.mixed_column", {"column": "v"})]), ("2.5", []),
+                                               ("null", []), ('"007"', [])])
 def test_numbers_and_texts_in_one_json_column_are_reported_once(
-    drops: Path, name: str, odd: str, expected: list[Any]
-) -> None:
+        drops: Path, name: str, odd: str, expected: list[Any]) -> None:
     lines = [f'{{"id": {i}, "v": {odd if i % 9 == 4 else i}, "code": "00{i}"}}' for i in range(30)]
     (drops / name).write_text("\n".join(lines) if name == "a.jsonl" else f"[{','.join(lines)}]")
     told: list[Any] = []
@@ -186,10 +161,8 @@ def test_a_missing_file_and_an_unknown_format_are_named(drops: Path) -> None:
         read(drops.parent, "b", resources={"b": {"path": "b.xyz"}})
 
 
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [("a.parquet", b"PAR1 nothing"), ("a.json", b'[{"id": 1}'), ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:30])],
-)
+@pytest.mark.parametrize(("name", "data"), [("a.parquet", b"PAR1 nothing"), ("a.json", b'[{"id": 1}'),
+                                            ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:30])])
 def test_a_damaged_file_is_named(drops: Path, name: str, data: bytes) -> None:
     (drops / name).write_bytes(data)
     with pytest.raises(SourceDamaged, match="a"):

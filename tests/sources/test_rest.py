@@ -27,15 +27,8 @@ from intendant.errors import (
 from intendant.sources import open_source
 from intendant.types import ReadRequest
 
-ROWS = [
-    {
-        "id": i,
-        "amount": i / 4,
-        "created_at": f"2024-{i % 12 + 1:02d}-{i % 28 + 1:02d}T10:00:00Z",
-        "who": {"name": f"n{i}", "tags": ["a", "b"]},
-    }
-    for i in range(430)
-]
+ROWS = [{"id": i, "amount": i / 4, "created_at": f"2024-{i % 12 + 1:02d}-{i % 28 + 1:02d}T10:00:00Z",
+         "who": {"name": f"n{i}", "tags": ["a", "b"]}} for i in range(430)]
 QUICK = {"first_delay": 0.01, "longest_delay": 0.02, "attempts": 3}
 
 
@@ -79,19 +72,10 @@ def always(answer: Answer) -> Callable[[Request, int], Answer | None]:
 @pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 430])
 def test_every_way_of_paging_gives_each_row_once(style: str, rows: int) -> None:
     with RestServer(orders(ROWS[:rows], style)) as api:
-        table = (
-            read(api)
-            if rows
-            else pa.concat_tables(
-                [
-                    pa.table({"id": []}),
-                    *open_source("s", {"kind": "rest", "url": api.url, "resources": {"orders": {}}}, Path()).read(
-                        ReadRequest("orders"), Heard()
-                    ),
-                ],
-                promote_options="permissive",
-            )
-        )
+        table = read(api) if rows else pa.concat_tables(
+            [pa.table({"id": []}), *open_source("s", {"kind": "rest", "url": api.url, "resources": {"orders": {}}},
+                                                Path()).read(ReadRequest("orders"), Heard())],
+            promote_options="permissive")
     assert sorted(table["id"].to_pylist()) == list(range(rows))
 
 
@@ -155,15 +139,12 @@ def test_a_declared_since_parameter_takes_the_cursor() -> None:
         assert table["id"].to_pylist() == [15, 16, 17, 18, 19]
 
 
-@pytest.mark.parametrize(
-    ("auth", "seen"),
-    [
-        ({"bearer": "s3cret"}, lambda r: r.headers.get("Authorization") == "Bearer s3cret"),
-        ({"basic": {"user": "u", "password": "p"}}, lambda r: r.headers.get("Authorization") == "Basic dTpw"),
-        ({"api_key": {"header": "X-Key", "value": "s3cret"}}, lambda r: r.headers.get("X-Key") == "s3cret"),
-        ({"api_key": {"query": "key", "value": "s3cret"}}, lambda r: r.query.get("key") == "s3cret"),
-    ],
-)
+@pytest.mark.parametrize(("auth", "seen"), [
+    ({"bearer": "s3cret"}, lambda r: r.headers.get("Authorization") == "Bearer s3cret"),
+    ({"basic": {"user": "u", "password": "p"}}, lambda r: r.headers.get("Authorization") == "Basic dTpw"),
+    ({"api_key": {"header": "X-Key", "value": "s3cret"}}, lambda r: r.headers.get("X-Key") == "s3cret"),
+    ({"api_key": {"query": "key", "value": "s3cret"}}, lambda r: r.query.get("key") == "s3cret"),
+])
 def test_every_request_is_signed(auth: dict[str, Any], seen: Callable[[Request], bool]) -> None:
     with RestServer(orders(), require=seen) as api:
         assert len(read(api, auth=auth)) == len(ROWS)
@@ -224,10 +205,8 @@ def test_nobody_listening_is_unreachable() -> None:
 
 
 def test_a_server_that_hangs_is_left() -> None:
-    with (
-        RestServer({}, fault=always(Answer(hang=30))) as api,
-        pytest.raises(SourceUnreachable, match="did not answer in time"),
-    ):
+    with (RestServer({}, fault=always(Answer(hang=30))) as api,
+          pytest.raises(SourceUnreachable, match="did not answer in time")):
         read(api, timeouts={"read": 0.1}, retries={"attempts": 1})
 
 
@@ -239,15 +218,10 @@ def test_a_truncated_body_is_tried_again_and_then_damaged() -> None:
         read(api)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (b'{"data": [{"id": 1}, {"id"', "broken JSON"),
-        (b"<html>login</html>", "not JSON: it starts with b'<html>"),
-        (b"", "empty"),
-        (b'[{"id": 1}', "broke off"),
-    ],
-)
+@pytest.mark.parametrize(("text", "said"), [
+    (b'{"data": [{"id": 1}, {"id"', "broken JSON"), (b"<html>login</html>", "not JSON: it starts with b'<html>"),
+    (b"", "empty"), (b'[{"id": 1}', "broke off"),
+])
 def test_a_body_that_is_no_json_is_damaged(text: bytes, said: str) -> None:
     with RestServer({}, fault=always(Answer(200, text))) as api, pytest.raises(SourceDamaged) as caught:
         read(api)
@@ -281,19 +255,15 @@ def test_a_source_that_goes_in_a_circle_is_stopped(style: str) -> None:
 
 def test_a_next_address_on_another_host_is_refused() -> None:
     page = Answer(200, b'{"data": [{"id": 1}], "next": "http://169.254.169.254/latest"}')
-    with (
-        RestServer({}, fault=always(page)) as api,
-        pytest.raises(SourceRefused, match=r"points to another place, 'http://169\.254\.169\.254/latest'"),
-    ):
+    with (RestServer({}, fault=always(page)) as api,
+          pytest.raises(SourceRefused, match=r"points to another place, 'http://169\.254\.169\.254/latest'")):
         read(api)
 
 
 @pytest.mark.parametrize("address", ["http://localhost:1/orders", "file:///etc/passwd", "//evil.example/x"])
 def test_a_redirect_elsewhere_is_refused(address: str) -> None:
-    with (
-        RestServer({}, fault=always(Answer(302, headers={"Location": address}))) as api,
-        pytest.raises(SourceRefused, match="points to another place"),
-    ):
+    with (RestServer({}, fault=always(Answer(302, headers={"Location": address}))) as api,
+          pytest.raises(SourceRefused, match="points to another place")):
         read(api)
 
 
@@ -303,10 +273,8 @@ def test_a_redirect_on_the_same_host_is_followed_but_not_for_ever() -> None:
 
     with RestServer({"/v2/orders": Collection(ROWS, "all")}, fault=moved) as api:
         assert len(read(api)) == len(ROWS)
-    with (
-        RestServer({}, fault=always(Answer(302, headers={"Location": "/orders"}))) as api,
-        pytest.raises(SourceRefused, match="redirects"),
-    ):
+    with (RestServer({}, fault=always(Answer(302, headers={"Location": "/orders"}))) as api,
+          pytest.raises(SourceRefused, match="redirects")):
         read(api)
 
 
@@ -316,10 +284,8 @@ def test_a_page_above_the_cap_is_too_large() -> None:
 
 
 def test_a_gzip_bomb_is_stopped_at_the_cap() -> None:
-    with (
-        RestServer({}, fault=always(gzip_bomb(32 << 20))) as api,
-        pytest.raises(SourceTooLarge, match="larger than 1048576 bytes"),
-    ):
+    with (RestServer({}, fault=always(gzip_bomb(32 << 20))) as api,
+          pytest.raises(SourceTooLarge, match="larger than 1048576 bytes")):
         read(api, max_page_bytes=1 << 20)
 
 
@@ -337,24 +303,21 @@ def test_more_rows_than_allowed_are_too_many() -> None:
 GOOD = [f'{{"id": {i}, "v": 1.5, "t": "x"}}' for i in range(20)]
 
 
-@pytest.mark.parametrize(
-    ("poison", "reason"),
-    [
-        ('{"id": 99, "v": NaN}', "NaN is no JSON number"),
-        ('{"id": 99, "v": -Infinity}', "-Infinity is no JSON number"),
-        ('{"id": 99, "v": 1e400}', "1e400 is too large"),
-        ('{"id": 99, "v": 1' + "0" * 400 + "}", "is too large"),
-        ('{"id": 99, "t": "a\\u0000b"}', "NUL character"),
-        ('{"id": 99, "t": "a\x00b"}', "not JSON: Invalid control character"),
-        ('{"id": 99, "t": "\udcff"}', "invalid UTF-8"),
-        ('{"id": 99, "t": "\\ud800"}', "surrogate"),
-        ('{"id": 99, "v": 01}', "not JSON"),
-        ('{"id": 99, "id": 98}', "comes twice"),
-        ("null", "not an object but NoneType"),
-        ("7", "not an object but int"),
-        ('{"id": 99, "v": ' + "[" * 5000 + "]" * 5000 + "}", "nested deeper"),
-    ],
-)
+@pytest.mark.parametrize(("poison", "reason"), [
+    ('{"id": 99, "v": NaN}', "NaN is no JSON number"),
+    ('{"id": 99, "v": -Infinity}', "-Infinity is no JSON number"),
+    ('{"id": 99, "v": 1e400}', "1e400 is too large"),
+    ('{"id": 99, "v": 1' + "0" * 400 + "}", "is too large"),
+    ('{"id": 99, "t": "a\\u0000b"}', "NUL character"),
+    ('{"id": 99, "t": "a\x00b"}', "not JSON: Invalid control character"),
+    ('{"id": 99, "t": "\udcff"}', "invalid UTF-8"),
+    ('{"id": 99, "t": "\\ud800"}', "surrogate"),
+    ('{"id": 99, "v": 01}', "not JSON"),
+    ('{"id": 99, "id": 98}', "comes twice"),
+    ("null", "not an object but NoneType"),
+    ("7", "not an object but int"),
+    ('{"id": 99, "v": ' + "[" * 5000 + "]" * 5000 + "}", "nested deeper"),
+])
 def test_a_poison_row_is_rejected_and_the_others_load(poison: str, reason: str) -> None:
     heard = Heard()
     with RestServer({}, fault=always(body(*GOOD, poison))) as api:
@@ -365,37 +328,25 @@ def test_a_poison_row_is_rejected_and_the_others_load(poison: str, reason: str) 
 
 
 def test_a_page_with_more_than_a_tenth_of_poison_is_damaged() -> None:
-    with (
-        RestServer({}, fault=always(body(*GOOD, *['{"id": NaN}'] * 4))) as api,
-        pytest.raises(SourceDamaged, match="4 of 24 rows of a page can't be read"),
-    ):
+    with (RestServer({}, fault=always(body(*GOOD, *['{"id": NaN}'] * 4))) as api,
+          pytest.raises(SourceDamaged, match="4 of 24 rows of a page can't be read")):
         read(api)
 
 
-@pytest.mark.parametrize(
-    ("cells", "values"),
-    [
-        (["1", "2", '"x"'], ["1", "2", "x"]),
-        (["9007199254740993", "1", "2"], [9007199254740993, 1, 2]),
-        (
-            ["123456789012345678901234567890123456789012", "1", "2"],
-            ["123456789012345678901234567890123456789012", "1", "2"],
-        ),
-        (["true", "1", '{"a": 1}'], ["true", "1", '{"a":1}']),
-        (
-            ['"2024-01-01T10:00:00Z"', '"2024-01-01T12:00:00+02:00"', "null"],
-            [datetime(2024, 1, 1, 10), datetime(2024, 1, 1, 10), None],
-        ),
-        (['"2024-01-01"', '"n/a"', "null"], ["2024-01-01", "n/a", None]),
-        (['"007"', '"1"', "null"], ["007", "1", None]),
-        (
-            ['"550E8400-E29B-41D4-A716-446655440000"', "null", "null"],
-            ["550E8400-E29B-41D4-A716-446655440000", None, None],
-        ),
-        (['"10:00:00"', "null", "null"], ["10:00:00", None, None]),
-        (["18446744073709551615", "1", "2"], [18446744073709551615, 1, 2]),
-    ],
-)
+@pytest.mark.parametrize(("cells", "values"), [
+    (["1", "2", '"x"'], ["1", "2", "x"]),
+    (["9007199254740993", "1", "2"], [9007199254740993, 1, 2]),
+    (["123456789012345678901234567890123456789012", "1", "2"],
+     ["123456789012345678901234567890123456789012", "1", "2"]),
+    (["true", "1", '{"a": 1}'], ["true", "1", '{"a":1}']),
+    (['"2024-01-01T10:00:00Z"', '"2024-01-01T12:00:00+02:00"', "null"],
+     [datetime(2024, 1, 1, 10), datetime(2024, 1, 1, 10), None]),
+    (['"2024-01-01"', '"n/a"', "null"], ["2024-01-01", "n/a", None]),
+    (['"007"', '"1"', "null"], ["007", "1", None]),
+    (['"550E8400-E29B-41D4-A716-446655440000"', "null", "null"], ["550E8400-E29B-41D4-A716-446655440000", None, None]),
+    (['"10:00:00"', "null", "null"], ["10:00:00", None, None]),
+    (["18446744073709551615", "1", "2"], [18446744073709551615, 1, 2]),
+])
 def test_no_value_is_lost_or_bent_by_its_neighbours(cells: list[str], values: list[Any]) -> None:
     with RestServer({}, fault=always(body(*[f'{{"v": {cell}}}' for cell in cells]))) as api:
         assert read(api)["v"].to_pylist() == values
@@ -450,31 +401,17 @@ def test_a_column_of_numbers_and_texts_is_reported_once() -> None:
     assert mixed(rows) == ["price"]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        ["007", "12", "5"],
-        [1, 2.5, 3],
-        [2**70, 1, 2.5],
-        [True, "x"],
-        [1, None],
-        [7, "007"],
-        [1, "12345678901234567890"],
-        [1, 10**30, "x"],
-        ["2024-01-01", "12"],
-        [1, True],
-        [1, {"a": "x"}],
-        [[1], ["x"]],
-    ],
-)
+@pytest.mark.parametrize("values", [
+    ["007", "12", "5"], [1, 2.5, 3], [2**70, 1, 2.5], [True, "x"], [1, None], [7, "007"], [1, "12345678901234567890"],
+    [1, 10**30, "x"], ["2024-01-01", "12"], [1, True], [1, {"a": "x"}], [[1], ["x"]],
+])
 def test_what_a_number_type_would_bend_or_is_of_one_kind_is_not_reported(values: list[Any]) -> None:
     assert mixed([{"id": i, "v": values[i % len(values)]} for i in range(60)]) == []
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [(1, "n/a", ["v"]), ("n/a", 1.5, ["v"]), ("2024-01-01", 1, ["v"]), (7, "007", []), ("007", 7, []), (1, 2.5, [])],
-)
-def test_numbers_in_one_batch_and_texts_in_a_later_one_are_mixed(first: Any, second: Any, expected: list[str]) -> None:
+@pytest.mark.parametrize(("first", "second", "expected"), [(1, "n/a", ["v"]), ("n/a", 1.5, ["v"]), ("2024-01-01", 1, ["v"]),
+                                                          (7, "007", []), ("007", 7, []), (1, 2.5, [])])
+def test_numbers_in_one_batch_and_texts_in_a_later_one_are_mixed(
+        first: Any, second: Any, expected: list[str]) -> None:
     rows = [{"id": i, "v": first if i < 60_000 else second} for i in range(120_000)]
     assert mixed(rows, 60_000) == expected

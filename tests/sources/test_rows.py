@@ -19,9 +19,7 @@ LEAVES: dict[str, Any] = {
     "int": lambda r: r.choice([0, -1, r.randrange(10**6), 2**53 + 1, -(2**63), 2**63 - 1]),
     "double": lambda r: r.choice([0.5, -1.25, 1e-7, 0.1 + 0.2, r.random() * 1e6, 2, 1e15]),
     "bool": lambda r: r.random() < 0.5,
-    "text": lambda r: r.choice(
-        ["", "a", "007", "5", "1.5", "true", "null", "[1]", '{"a":1}', "é😀", 'q"u\\o/te\n\t', "-"]
-    ),
+    "text": lambda r: r.choice(["", "a", "007", "5", "1.5", "true", "null", "[1]", '{"a":1}', "é😀", 'q"u\\o/te\n\t', "-"]),
     "plain": lambda r: r.choice(["x", "paid", "Oslo 7"]),
     "moment": lambda r: f"2024-01-{r.randint(1, 28):02d}T10:00:{r.randint(0, 59):02d}Z",
     "offset": lambda r: f"2024-01-{r.randint(1, 28):02d} 10:00:00+0{r.randint(0, 9)}:30",
@@ -46,11 +44,8 @@ def spelled(shape: Any, r: random.Random) -> Any:
 
 def shape_of(r: random.Random, depth: int = 0) -> Any:
     if depth < 3 and r.random() < 0.35:
-        return (
-            [shape_of(r, depth + 1)]
-            if r.random() < 0.5
-            else {f"k{i}": shape_of(r, depth + 1) for i in range(r.randint(1, 3))}
-        )
+        return [shape_of(r, depth + 1)] if r.random() < 0.5 else {
+            f"k{i}": shape_of(r, depth + 1) for i in range(r.randint(1, 3))}
     return r.choices(list(LEAVES), [0.3 if name == "odd" else 1 for name in LEAVES])[0]
 
 
@@ -60,10 +55,8 @@ def pages(shape: dict[str, Any], r: random.Random, spare: bool) -> list[bytes]:
         rows[30]["late"] = r.choice([1, "x", {"a": [1]}])
     separators = r.choice([(",", ":"), (", ", ": ")])
     ascii_only, indent = r.random() < 0.5, r.choice([None, None, 1])
-    return [
-        json.dumps(part, separators=separators, ensure_ascii=ascii_only, indent=indent).encode()
-        for part in (rows[:20], rows[20:])
-    ]
+    return [json.dumps(part, separators=separators, ensure_ascii=ascii_only, indent=indent).encode()
+            for part in (rows[:20], rows[20:])]
 
 
 def found_anew(arrays: list[bytes]) -> pa.Table:
@@ -127,57 +120,17 @@ def test_rows_of_the_known_form_take_the_strict_pass() -> None:
     with taught(page) as rows:
         table = rows.table([page, page], lambda reason, raw: None, "here")
         assert rows.passed and table.num_rows == 2
-    assert table.to_pylist()[1] == {
-        "id": 1,
-        "t": "5",
-        "d": 1.5,
-        "o": {"l": [{"q": "x"}]},
-        "flag": True,
-        "when": datetime(2024, 1, 1, 10),
-        "zip": "0123",
-    }
+    assert table.to_pylist()[1] == {"id": 1, "t": "5", "d": 1.5, "o": {"l": [{"q": "x"}]}, "flag": True,
+                                    "when": datetime(2024, 1, 1, 10), "zip": "0123"}
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        '{"n":1,"new":2}',
-        '{"n":1,"o":{"a":1,"new":2}}',
-        '{"n":1,"n":2}',
-        '{"n":1,"o":{"a":1,"a":2}}',
-        '{"n":"5"}',
-        '{"n":true}',
-        '{"n":[1]}',
-        '{"n":{"a":1}}',
-        '{"t":5}',
-        '{"t":true}',
-        '{"t":["x"]}',
-        '{"o":7}',
-        '{"o":[1]}',
-        '{"l":7}',
-        '{"l":{"q":1}}',
-        '{"l":["x"]}',
-        '{"n":18446744073709551615}',
-        '{"n":123456789012345678901234567890}',
-        '{"d":9007199254740993}',
-        '{"N":1}',
-        "{}",
-        "null",
-        '{"n":NaN}',
-        '{"n":nan}',
-        '{"n":-Infinity}',
-        '{"n":1e400}',
-        '{"t":"a\\u0000b"}',
-        '{"t":"a\x00b"}',
-        '{"t":"\\ud800"}',
-        '{"t":nan}',
-        '{"n":01}',
-        '{"t":"a\tb"}',
-        "7",
-        '"x"',
-        "[]",
-    ],
-)
+@pytest.mark.parametrize("row", [
+    '{"n":1,"new":2}', '{"n":1,"o":{"a":1,"new":2}}', '{"n":1,"n":2}', '{"n":1,"o":{"a":1,"a":2}}', '{"n":"5"}',
+    '{"n":true}', '{"n":[1]}', '{"n":{"a":1}}', '{"t":5}', '{"t":true}', '{"t":["x"]}', '{"o":7}', '{"o":[1]}',
+    '{"l":7}', '{"l":{"q":1}}', '{"l":["x"]}', '{"n":18446744073709551615}', '{"n":123456789012345678901234567890}',
+    '{"d":9007199254740993}', '{"N":1}', "{}", "null", '{"n":NaN}', '{"n":nan}', '{"n":-Infinity}', '{"n":1e400}',
+    '{"t":"a\\u0000b"}', '{"t":"a\x00b"}', '{"t":"\\ud800"}', '{"t":nan}', '{"n":01}', '{"t":"a\tb"}', "7", '"x"', "[]",
+])
 def test_what_does_not_fit_the_form_is_looked_at_again(row: str) -> None:
     page = b'[{"n":1,"t":"x","d":1.5,"o":{"a":1},"l":[1]},{"n":2,"t":"y","d":2.5,"o":{"a":1},"l":[1,2]}]'
     with taught(page) as rows:
@@ -188,22 +141,13 @@ def test_what_does_not_fit_the_form_is_looked_at_again(row: str) -> None:
         assert not rows.passed
 
 
-@pytest.mark.parametrize(
-    ("spelling", "value"),
-    [
-        ('"2024-01-01T12:00:00+02:00"', datetime(2024, 1, 1, 10)),
-        ('"01-02-2024"', "01-02-2024"),
-        ('"12-31-2024 10:00:00 AM"', "12-31-2024 10:00:00 AM"),
-        ('"2024-01-01"', date(2024, 1, 1)),
-        ('"24-01-01"', "24-01-01"),
-        ('"2024-02-30"', "2024-02-30"),
-        ('" 2024-01-01"', " 2024-01-01"),
-        ('{"x": "2024-01-01T12:00:00+02:00"}', {"x": datetime(2024, 1, 1, 10)}),
-        ('{"x": "01-02-2024"}', {"x": "01-02-2024"}),
-        ('["2024-01-01", null]', [date(2024, 1, 1), None]),
-        ('"2024-01-01T10+02:00"', "2024-01-01T10+02:00"),
-    ],
-)
+@pytest.mark.parametrize(("spelling", "value"), [
+    ('"2024-01-01T12:00:00+02:00"', datetime(2024, 1, 1, 10)), ('"01-02-2024"', "01-02-2024"),
+    ('"12-31-2024 10:00:00 AM"', "12-31-2024 10:00:00 AM"), ('"2024-01-01"', date(2024, 1, 1)),
+    ('"24-01-01"', "24-01-01"), ('"2024-02-30"', "2024-02-30"), ('" 2024-01-01"', " 2024-01-01"),
+    ('{"x": "2024-01-01T12:00:00+02:00"}', {"x": datetime(2024, 1, 1, 10)}), ('{"x": "01-02-2024"}', {"x": "01-02-2024"}),
+    ('["2024-01-01", null]', [date(2024, 1, 1), None]), ('"2024-01-01T10+02:00"', "2024-01-01T10+02:00"),
+])
 def test_only_iso_texts_are_moments_and_offsets_count(spelling: str, value: Any) -> None:
     page = b'[{"v": ' + spelling.encode() + b"}]"
     with taught(page) as rows:

@@ -16,14 +16,8 @@ from tests.servers.rest import Collection, RestServer
 __all__ = ["BAD_CONFIGS", "ROWS", "WORLDS"]
 
 ROWS = [
-    {
-        "id": i,
-        "Select": i % 7,
-        "two words": f"text {i}",
-        'quo"te': i / 2,
-        "code": f"{i:04d}",
-        "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00",
-    }
+    {"id": i, "Select": i % 7, "two words": f"text {i}", 'quo"te': i / 2, "code": f"{i:04d}",
+     "created_at": f"2024-01-{i % 28 + 1:02d}T10:{i % 60:02d}:00"}
     for i in range(500)
 ]
 World = Callable[[Path], Any]
@@ -31,10 +25,8 @@ World = Callable[[Path], Any]
 
 @contextmanager
 def rest(root: Path) -> Iterator[Mapping[str, Any]]:
-    with RestServer(
-        {"/orders": Collection(ROWS, "page", 100, sort=True), "/nothing": Collection([], "page")},
-        root={"orders": "/orders", "nothing": "/nothing"},
-    ) as api:
+    with RestServer({"/orders": Collection(ROWS, "page", 100, sort=True), "/nothing": Collection([], "page")},
+                    root={"orders": "/orders", "nothing": "/nothing"}) as api:
         yield {"kind": "rest", "url": api.url}
 
 
@@ -52,12 +44,10 @@ def files(root: Path) -> Iterator[Mapping[str, Any]]:
 @contextmanager
 def sql(root: Path) -> Iterator[Mapping[str, Any]]:
     con = sqlite3.connect(root / "shop.db")
-    con.execute(
-        'CREATE TABLE orders (id INTEGER PRIMARY KEY, "Select" INTEGER, "two words" TEXT, "quo""te" REAL, '
-        "code TEXT, created_at TIMESTAMP)"
-    )
+    con.execute('CREATE TABLE orders (id INTEGER PRIMARY KEY, "Select" INTEGER, "two words" TEXT, "quo""te" REAL, '
+                "code TEXT, created_at TIMESTAMP)")
     con.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?)", [tuple(row.values()) for row in ROWS])
-    con.execute('CREATE TABLE "nothing" (id INTEGER)')
+    con.execute("CREATE TABLE \"nothing\" (id INTEGER)")
     con.commit()
     con.close()
     yield {"kind": "sql", "url": "sqlite:///shop.db"}
@@ -71,15 +61,11 @@ def kafka(root: Path) -> Iterator[Mapping[str, Any]]:
 
 WORLDS: Mapping[str, World] = {"rest": rest, "files": files, "sql": sql, "kafka": kafka}
 BAD_CONFIGS: Mapping[str, tuple[tuple[Mapping[str, Any], str], ...]] = {
-    "rest": (
-        ({}, "needs a url"),
-        ({"url": "ftp://x"}, "http or https"),
-        ({"url": "http://x", "auht": 1}, "'auth'"),
-        ({"url": "http://x", "auth": {"beerer": "t"}}, "'bearer'"),
-        ({"url": "http://x", "auth": {"api_key": {"value": "v"}}}, "one of header or query"),
-        ({"url": "http://x", "limits": {"requests_per_second": -1}}, "above 0"),
-        ({"url": "http://x", "timeouts": {"conect": 1}}, "'connect'"),
-    ),
+    "rest": (({}, "needs a url"), ({"url": "ftp://x"}, "http or https"), ({"url": "http://x", "auht": 1}, "'auth'"),
+             ({"url": "http://x", "auth": {"beerer": "t"}}, "'bearer'"),
+             ({"url": "http://x", "auth": {"api_key": {"value": "v"}}}, "one of header or query"),
+             ({"url": "http://x", "limits": {"requests_per_second": -1}}, "above 0"),
+             ({"url": "http://x", "timeouts": {"conect": 1}}, "'connect'")),
     "files": (({}, "needs a path"), ({"path": "x", "pth": 1}, "'path'")),
     "sql": (({}, "needs a url"), ({"url": "oracle://x"}, "SQLite or PostgreSQL")),
     "kafka": (({}, "needs brokers"), ({"brokers": "x:1"}, "needs topics")),

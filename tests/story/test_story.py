@@ -25,9 +25,7 @@ def test_the_story_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.M
     names: dict[str, object] = {}
     try:
         for line, code in blocks():
-            exec(
-                compile("\n" * line + code, str(PAGE), "exec"), names
-            )  # the page is ours; its lines show in tracebacks
+            exec(compile("\n" * line + code, str(PAGE), "exec"), names)  # the page is ours; its lines show in tracebacks
     finally:
         app = names.get("app")
         if app is not None:

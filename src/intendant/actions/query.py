@@ -57,12 +57,7 @@ class Query(Effect):
 
 def filters(steps: tuple[Step, ...]) -> list[str]:
     """The columns that rows are chosen by, as the optimisation agent counts them."""
-    names = [
-        c.name
-        for s in steps
-        if s.verb in ("filter", "drop_rows")
-        for c in columns_of(parse_expression(s.args["condition"]))
-    ]
+    names = [c.name for s in steps if s.verb in ("filter", "drop_rows") for c in columns_of(parse_expression(s.args["condition"]))]
     return list(dict.fromkeys(names))
 
 

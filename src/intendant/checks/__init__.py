@@ -17,32 +17,12 @@ if TYPE_CHECKING:
     from intendant.checks.split import bad_rows_sql, split_sql
     from intendant.checks.summary import Report, report
 
-__all__ = [
-    "Cell",
-    "Priority",
-    "PriorityThresholds",
-    "Report",
-    "Settings",
-    "SeverityThresholds",
-    "audit",
-    "bad_rows_sql",
-    "cells",
-    "detect",
-    "priority",
-    "report",
-    "severity",
-    "split_sql",
-]
+__all__ = ["Cell", "Priority", "PriorityThresholds", "Report", "Settings", "SeverityThresholds", "audit",
+           "bad_rows_sql", "cells", "detect", "priority", "report", "severity", "split_sql"]
 
-HOMES = {
-    "auditing": ("audit",),
-    "battery": ("detect",),
-    "cell": ("Cell", "cells"),
-    "settings": ("Settings",),
-    "levels": ("Priority", "PriorityThresholds", "SeverityThresholds", "priority", "severity"),
-    "split": ("bad_rows_sql", "split_sql"),
-    "summary": ("Report", "report"),
-}
+HOMES = {"auditing": ("audit",), "battery": ("detect",), "cell": ("Cell", "cells"), "settings": ("Settings",),
+         "levels": ("Priority", "PriorityThresholds", "SeverityThresholds", "priority", "severity"),
+         "split": ("bad_rows_sql", "split_sql"), "summary": ("Report", "report")}
 
 
 def __getattr__(name: str) -> object:

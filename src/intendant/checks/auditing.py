@@ -20,13 +20,8 @@ __all__ = ["audit"]
 EXAMPLES = 3
 
 
-def audit(
-    engine: DuckDB,
-    table: str,
-    snapshot: Snapshot,
-    declared: Sequence[Rule],
-    others: Mapping[str, Snapshot] | None = None,
-) -> list[Finding]:
+def audit(engine: DuckDB, table: str, snapshot: Snapshot, declared: Sequence[Rule],
+          others: Mapping[str, Snapshot] | None = None) -> list[Finding]:
     """One Finding per broken rule, in the order of `declared`.
 
     `snapshot` is attached as `table` and may be staged; `others` are the tables that foreign keys name. `where` of a
@@ -38,40 +33,32 @@ def audit(
     predicates = []
     for rule in declared:
         if rule.type not in kinds:
-            raise UnknownName(
-                f"there is no rule {rule.type!r}", where=table, hint=did_you_mean(rule.type, kinds, "rule")
-            )
+            raise UnknownName(f"there is no rule {rule.type!r}", where=table,
+                              hint=did_you_mean(rule.type, kinds, "rule"))
         check_reference(rule, kinds[rule.type], snapshot, table, tables)
         predicates.append(kinds[rule.type].broken(rule, snapshot.columns).sql("duckdb"))
     if not declared:
         return []
     bad, total = counted(engine, table, tables, [kinds[r.type] for r in declared], predicates)
-    return [
-        finding(engine, table, tables, rule, predicate, rows, total)
-        for rule, predicate, rows in zip(declared, predicates, bad, strict=True)
-        if rows
-    ]
+    return [finding(engine, table, tables, rule, predicate, rows, total)
+            for rule, predicate, rows in zip(declared, predicates, bad, strict=True) if rows]
 
 
-def check_reference(rule: Rule, kind: RuleKind, snapshot: Snapshot, table: str, tables: Mapping[str, Snapshot]) -> None:
+def check_reference(rule: Rule, kind: RuleKind, snapshot: Snapshot, table: str,
+                    tables: Mapping[str, Snapshot]) -> None:
     for name in kind.reads(rule):
         if name not in tables:
-            raise UnknownName(
-                f"there is no table {name!r}", where=f"rule on {table}", hint=did_you_mean(name, tables, "table")
-            )
+            raise UnknownName(f"there is no table {name!r}", where=f"rule on {table}",
+                              hint=did_you_mean(name, tables, "table"))
         there = find_column(str(rule.ref).rpartition(".")[2], tables[name].columns, name)
         own = find_column(str(rule.column), snapshot.columns, table)
         if {kind_of_type(there.type), kind_of_type(own.type)} == {"number", "text"}:
-            raise TypeMismatch(
-                f"{own.name!r} is {own.type}, {rule.ref!r} is {there.type}",
-                where=table,
-                hint="Cast one of them first, so that like is compared with like.",
-            )
+            raise TypeMismatch(f"{own.name!r} is {own.type}, {rule.ref!r} is {there.type}", where=table,
+                               hint="Cast one of them first, so that like is compared with like.")
 
 
-def counted(
-    engine: DuckDB, table: str, tables: Mapping[str, Snapshot], kinds: Sequence[RuleKind], predicates: Sequence[str]
-) -> tuple[list[int], int]:
+def counted(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], kinds: Sequence[RuleKind],
+            predicates: Sequence[str]) -> tuple[list[int], int]:
     """Bad rows per rule (1 for a whole-table rule that is broken), and the number of rows."""
     source = table_sql(table).sql("duckdb")
     bad = [0] * len(kinds)
@@ -96,9 +83,8 @@ def one_row(engine: DuckDB, sql: str, tables: Mapping[str, Snapshot]) -> tuple[J
         raise TypeMismatch(f"a rule doesn't fit the table: {e.message}", hint=e.hint) from e
 
 
-def finding(
-    engine: DuckDB, table: str, tables: Mapping[str, Snapshot], rule: Rule, predicate: str, rows: int, total: int
-) -> Finding:
+def finding(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], rule: Rule, predicate: str, rows: int,
+            total: int) -> Finding:
     said = rules.sentence_of(rule)
     kind = rules.kinds()[rule.type]
     if not kind.per_row:
@@ -114,19 +100,8 @@ def finding(
     if samples and rule.type != "not_null":
         evidence += f", e.g. {shown(samples)}"
     column = rule.column or (names[0] if len(names) == 1 else None)
-    return Finding(
-        rule.type,
-        table,
-        column,
-        severity_of(rows, total),
-        rows,
-        total,
-        evidence + ".",
-        1.0,
-        mended(table, rule),
-        predicate,
-        tuple(samples),
-    )
+    return Finding(rule.type, table, column, severity_of(rows, total), rows, total, evidence + ".", 1.0,
+                   mended(table, rule), predicate, tuple(samples))
 
 
 def severity_of(rows: int, total: int) -> Severity:

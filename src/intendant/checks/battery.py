@@ -23,23 +23,14 @@ from intendant.types import Finding, Snapshot
 __all__ = ["DETECTORS", "detect"]
 
 DETECTORS: tuple[Detector, ...] = (
-    Missing(),
-    Mistyped(),
-    Duplicate(),
-    Outlier(),
-    Normalise(),
-    Pattern(),
-    Typo(),
-    Misplaced(),
-    Conflict(),
+    Missing(), Mistyped(), Duplicate(), Outlier(), Normalise(), Pattern(), Typo(), Misplaced(), Conflict(),
     Dependency(),
 )
 """Missing comes first: what stands for nothing is no value to the others."""
 
 
-def detect(
-    engine: DuckDB, table: str, snapshot: Snapshot, *, key: Sequence[str] = (), settings: Settings = Settings()
-) -> list[Finding]:
+def detect(engine: DuckDB, table: str, snapshot: Snapshot, *, key: Sequence[str] = (),
+           settings: Settings = Settings()) -> list[Finding]:
     """What all detectors find in a table, which may be staged; `key` are its declared key columns.
 
     Raises UnknownName for a key column that isn't there, Damaged or EngineError when the table can't be read.

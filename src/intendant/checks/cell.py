@@ -26,13 +26,8 @@ class Cell:
     confidence: float
 
 
-def cells(
-    engine: DuckDB,
-    table: str,
-    snapshot: Snapshot,
-    findings: Sequence[Finding],
-    others: Mapping[str, Snapshot] | None = None,
-) -> Iterator[Cell]:
+def cells(engine: DuckDB, table: str, snapshot: Snapshot, findings: Sequence[Finding],
+          others: Mapping[str, Snapshot] | None = None) -> Iterator[Cell]:
     """Each cell that a finding about a column touches, once: with the reason of the most confident finding.
 
     Ordered by row, then by the table's columns. Findings about whole rows or the whole table name no cell.
@@ -45,10 +40,8 @@ def cells(
     name = free_name("_row", snapshot.columns)
     row, flags = quoted(name), [quoted(f"{name}{i}") for i in range(len(located))]
     tests = ", ".join(f"coalesce(({f.where}), false) AS {flag}" for f, flag in zip(located, flags, strict=True))
-    sql = (
-        f"SELECT {row}, {', '.join(flags)} FROM (SELECT {row}, {tests} FROM (SELECT *, row_number() OVER () - 1"
-        f" AS {row} FROM {table_sql(table).sql('duckdb')}) AS n) AS t WHERE {' OR '.join(flags)} ORDER BY {row}"
-    )
+    sql = (f"SELECT {row}, {', '.join(flags)} FROM (SELECT {row}, {tests} FROM (SELECT *, row_number() OVER () - 1"
+           f" AS {row} FROM {table_sql(table).sql('duckdb')}) AS n) AS t WHERE {' OR '.join(flags)} ORDER BY {row}")
     with engine.session({**(others or {}), table: snapshot}) as con:
         result = con.execute(sql)
         while batch := result.fetchmany(BATCH):

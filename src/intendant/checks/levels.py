@@ -30,9 +30,8 @@ class PriorityThresholds:
     critical: float = 85.0
 
 
-def severity(
-    completeness: float, consistency: float, thresholds: SeverityThresholds = SeverityThresholds()
-) -> Severity:
+def severity(completeness: float, consistency: float,
+             thresholds: SeverityThresholds = SeverityThresholds()) -> Severity:
     """LOW, MEDIUM or HIGH from the mean of two shares in percent. Raises UsageError outside 0..100."""
     for name, value in (("completeness", completeness), ("consistency", consistency)):
         percent(name, value)
@@ -40,13 +39,8 @@ def severity(
     return "LOW" if mean >= thresholds.low else "MEDIUM" if mean >= thresholds.medium else "HIGH"
 
 
-def priority(
-    cpu: float,
-    memory: float,
-    thresholds: PriorityThresholds = PriorityThresholds(),
-    dead_band: float = 1.0,
-    previous: Priority | None = None,
-) -> Priority:
+def priority(cpu: float, memory: float, thresholds: PriorityThresholds = PriorityThresholds(),
+             dead_band: float = 1.0, previous: Priority | None = None) -> Priority:
     """NORMAL, HIGH or CRITICAL from the higher of two loads in percent.
 
     A level is entered only when its threshold is exceeded by more than `dead_band` points and left only when undercut

@@ -37,13 +37,9 @@ def replaced_values(table: str, column: str, to: Mapping[str, str | None]) -> st
     by_target: dict[str | None, list[str]] = {}
     for old, new in to.items():
         by_target.setdefault(new, []).append(old)
-    whens = tuple(
-        (
-            In(Col(column), tuple(Literal(o, "text") for o in olds)),
-            Literal("null", "null") if new is None else Literal(new, "text"),
-        )
-        for new, olds in by_target.items()
-    )
+    whens = tuple((In(Col(column), tuple(Literal(o, "text") for o in olds)),
+                   Literal("null", "null") if new is None else Literal(new, "text"))
+                  for new, olds in by_target.items())
     return derived(table, column, Case(whens, Col(column)))
 
 

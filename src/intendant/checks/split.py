@@ -25,19 +25,15 @@ def split_sql(table: str, columns: Sequence[Column], predicates: Sequence[Reason
     shown = ", ".join(quoted(c.name) for c in columns)
     source = table_sql(table).sql("duckdb")
     if not predicates:
-        return (
-            f"SELECT {shown} FROM {source}",
-            f"SELECT {shown}, CAST('' AS VARCHAR) AS {quoted(REASON)} FROM {source} WHERE false",
-        )
+        return (f"SELECT {shown} FROM {source}",
+                f"SELECT {shown}, CAST('' AS VARCHAR) AS {quoted(REASON)} FROM {source} WHERE false")
     flag, at = free_name("_bad", columns), quoted(free_name("_at", columns))
     ordered = any(" OVER (" in p.upper() for _, p in predicates)  # a window loses the order of rows
     number, order = (f", row_number() OVER () AS {at}", f" ORDER BY {at}") if ordered else ("", "")
     why = ", ".join(f"CASE WHEN ({p}) THEN {text(reason)} END" for reason, p in predicates)
     flagged = f"FROM (SELECT {shown}, concat_ws('; ', {why}) AS {quoted(flag)}{number} FROM {source}) AS t"
-    return (
-        f"SELECT {shown} {flagged} WHERE {quoted(flag)} = ''{order}",
-        f"SELECT {shown}, {quoted(flag)} AS {quoted(REASON)} {flagged} WHERE {quoted(flag)} <> ''{order}",
-    )
+    return (f"SELECT {shown} {flagged} WHERE {quoted(flag)} = ''{order}",
+            f"SELECT {shown}, {quoted(flag)} AS {quoted(REASON)} {flagged} WHERE {quoted(flag)} <> ''{order}")
 
 
 def bad_rows_sql(engine: DuckDB, table: str, snapshot: Snapshot, predicates: Sequence[str]) -> str:

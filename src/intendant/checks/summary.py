@@ -29,14 +29,8 @@ class Report:
         return {**self.__dict__, "findings": [f.as_dict() for f in self.findings]}
 
 
-def report(
-    engine: DuckDB,
-    table: str,
-    snapshot: Snapshot,
-    findings: Sequence[Finding],
-    thresholds: SeverityThresholds = SeverityThresholds(),
-    others: Mapping[str, Snapshot] | None = None,
-) -> Report:
+def report(engine: DuckDB, table: str, snapshot: Snapshot, findings: Sequence[Finding],
+           thresholds: SeverityThresholds = SeverityThresholds(), others: Mapping[str, Snapshot] | None = None) -> Report:
     """The Report on a table and its findings (of `detect`, `audit` or both); `others` as for `audit`.
 
     Completeness is the share of cells that hold a value: NULL, blank text and the texts or numbers that a
@@ -51,13 +45,8 @@ def report(
         else:
             missing, touched = measured(subject, findings)
             complete, consistent = 100 - 100 * missing / whole, 100 - 100 * touched / whole
-    return Report(
-        round(complete, 2),
-        round(consistent, 2),
-        len(findings),
-        severity(complete, consistent, thresholds),
-        tuple(findings),
-    )
+    return Report(round(complete, 2), round(consistent, 2), len(findings),
+                  severity(complete, consistent, thresholds), tuple(findings))
 
 
 def measured(subject: Subject, findings: Sequence[Finding]) -> tuple[int, int]:

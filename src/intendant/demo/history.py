@@ -24,6 +24,4 @@ def write_history(path: Path, rows: int = ROWS) -> None:
                        TIMESTAMP '2024-05-24' + to_seconds(hash(i, 4) % 63072000) AS created_at
                 FROM range({int(rows)}) t(i) ORDER BY shop, i
             ) TO ? (FORMAT parquet)
-            """,
-            [str(path)],
-        )
+            """, [str(path)])

@@ -37,24 +37,22 @@ def make_orders(count: int = 25_000, seed: int = 7, *, faults: bool = True) -> l
     for i in range(count):
         at += timedelta(seconds=draw.randint(60, 1180))
         product = draw.randrange(PRODUCTS)
-        out.append(
-            {
-                "order_id": 100_001 + i,
-                "customer_id": 1 + int(CUSTOMERS * draw.random() ** 2),
-                "product_id": 1 + product,
-                "price": round(prices[product] * draw.choice((1.0, 1.0, 1.0, 0.9)), 2),
-                "quantity": draw.choice((1, 1, 1, 2, 2, 3, 4)),
-                "status": draw.choice(STATUS),
-                "created_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            }
-        )
+        out.append({
+            "order_id": 100_001 + i,
+            "customer_id": 1 + int(CUSTOMERS * draw.random() ** 2),
+            "product_id": 1 + product,
+            "price": round(prices[product] * draw.choice((1.0, 1.0, 1.0, 0.9)), 2),
+            "quantity": draw.choice((1, 1, 1, 2, 2, 3, 4)),
+            "status": draw.choice(STATUS),
+            "created_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        })
     return spoilt(out, draw) if faults else out
 
 
 def spoilt(orders: list[Order], draw: random.Random) -> list[Order]:
     """The orders with faults; no fault changes how many there are."""
     count = len(orders)
-    for order in orders[max(0, count - LATE_ROWS) :]:
+    for order in orders[max(0, count - LATE_ROWS):]:
         order["channel"] = draw.choice(CHANNELS)
     for i in range(37, count, 211):
         orders[i]["customer_id"] = None

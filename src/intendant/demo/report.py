@@ -19,14 +19,9 @@ __all__ = ["aside", "closing", "finding_table", "levels", "opening", "origin_tre
 
 Facts = Mapping[str, Json]
 LEVEL = {"LOW": "green", "NORMAL": "green", "MEDIUM": "yellow", "HIGH": "dark_orange", "CRITICAL": "bold red"}
-STATUS = {
-    "succeeded": "[bold green]✓ succeeded[/]",
-    "rolled_back": "[bold yellow]↺ rolled back[/]",
-    "waiting_approval": "[bold yellow]… waits for a person[/]",
-    "needs_answer": "[bold yellow]? asks[/]",
-    "refused": "[bold yellow]⊘ refused[/]",
-    "failed": "[bold red]✗ failed[/]",
-}
+STATUS = {"succeeded": "[bold green]✓ succeeded[/]", "rolled_back": "[bold yellow]↺ rolled back[/]",
+          "waiting_approval": "[bold yellow]… waits for a person[/]", "needs_answer": "[bold yellow]? asks[/]",
+          "refused": "[bold yellow]⊘ refused[/]", "failed": "[bold red]✗ failed[/]"}
 MOST_FINDINGS = 7
 MOST_CHOICES = 4
 
@@ -75,10 +70,8 @@ def noted(step: Facts) -> list[str]:
     """What a step tells of itself: how good a checked table is, what an optimisation brought."""
     out = []
     if step.get("completeness") is not None:
-        out.append(
-            f"complete [bold]{step['completeness']:g} %[/], consistent [bold]{step['consistency']:g} %[/], "
-            f"severity {level(step['severity'])}"
-        )
+        out.append(f"complete [bold]{step['completeness']:g} %[/], consistent [bold]{step['consistency']:g} %[/], "
+                   f"severity {level(step['severity'])}")
     tried = step.get("optimization")
     if tried and tried.get("before_ms") is not None:
         verdict = "[green]kept[/]" if tried["kept"] else "[yellow]no gain, reverted[/]"
@@ -133,7 +126,7 @@ def finding_table(findings: Sequence[Facts]) -> RenderableType:
 
 
 def shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= most else text[:most - 1] + "…"
 
 
 def level(word: str) -> str:
@@ -193,10 +186,8 @@ def aside(out: Console, table: str, answer: Facts) -> None:
 def levels(out: Console, described: Iterable[tuple[str, Facts]]) -> None:
     """Strategy, severity and priority of described pipelines, and what is recommended."""
     for name, advice in described:
-        out.print(
-            f"\n[bold]{escape(name)}[/]  strategy {escape(str(advice['strategy']))}, "
-            f"severity {level(advice['severity'])}, priority {level(advice['priority'])}"
-        )
+        out.print(f"\n[bold]{escape(name)}[/]  strategy {escape(str(advice['strategy']))}, "
+                  f"severity {level(advice['severity'])}, priority {level(advice['priority'])}")
         reasons = [str(advice[part]["reason"]) for part in ("ingestion", "quality", "optimization")]
         out.print(Padding(f"[dim]because {escape('; '.join(reasons))}[/]", (0, 0, 0, 2)))
         for text in advice["recommendations"]:

@@ -39,15 +39,13 @@ def make_readings(count: int = 5000, seed: int = 7) -> Iterator[bytes]:
             continue
         device = i % DEVICES
         temperature = 999.9 if i % 601 == 600 else round(draw.gauss(base[device], 1.2), 2)
-        yield json.dumps(
-            {
-                "device_id": f"dev-{device:02d}",
-                "temperature": temperature,
-                "humidity": None if i % 97 == 96 else round(draw.uniform(30, 65), 1),
-                "battery": round(100 - 60 * i / count - device / 4, 1),
-                "recorded_at": (FIRST + timedelta(seconds=15 * (i // DEVICES))).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            }
-        ).encode()
+        yield json.dumps({
+            "device_id": f"dev-{device:02d}",
+            "temperature": temperature,
+            "humidity": None if i % 97 == 96 else round(draw.uniform(30, 65), 1),
+            "battery": round(100 - 60 * i / count - device / 4, 1),
+            "recorded_at": (FIRST + timedelta(seconds=15 * (i // DEVICES))).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }).encode()
 
 
 class Sensors:
@@ -66,9 +64,8 @@ class Sensors:
         self.brokers = ",".join(f"{b.host}:{b.port}" for b in found.values())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         del self._producer
 
 

@@ -37,14 +37,10 @@ ORDERS = (
 SLOW = "Find out why the daily revenue query is slow and fix it."
 READINGS = (
     ("Load all readings from telemetry into a staging table.", "ingest telemetry.readings into staging.readings"),
-    (
-        "Check that temperature in staging.readings is between -40 and 60 and quarantine the bad rows.",
-        "check staging.readings for temperature between -40 and 60 on failure quarantine",
-    ),
-    (
-        "Show the average temperature per device_id in staging.readings.",
-        "query staging.readings group by device_id: avg temperature",
-    ),
+    ("Check that temperature in staging.readings is between -40 and 60 and quarantine the bad rows.",
+     "check staging.readings for temperature between -40 and 60 on failure quarantine"),
+    ("Show the average temperature per device_id in staging.readings.",
+     "query staging.readings group by device_id: avg temperature"),
 )
 """Sentences, and the same in the intent language, for when the planner would rather ask."""
 FILE = '''{mark}
@@ -73,25 +69,15 @@ DESCRIBED: dict[str, Json] = {
         "id": "sales_pipeline",
         "source": {"type": "REST API", "volume": "10GB/day", "frequency": "real-time"},
         "quality_metrics": {"completeness": 87, "consistency": 92, "issues": 15},
-        "infrastructure_metrics": {
-            "cpu_usage": 78,
-            "memory_usage": 82,
-            "storage_used": 450,
-            "storage_total": 1000,
-            "query_latency": 250,
-        },
+        "infrastructure_metrics": {"cpu_usage": 78, "memory_usage": 82, "storage_used": 450, "storage_total": 1000,
+                                   "query_latency": 250},
     },
     "IoT sensors": {
         "id": "iot_pipeline",
         "source": {"type": "Message Queue", "volume": "50GB/day", "frequency": "streaming"},
         "quality_metrics": {"completeness": 95, "consistency": 88, "issues": 7},
-        "infrastructure_metrics": {
-            "cpu_usage": 65,
-            "memory_usage": 71,
-            "storage_used": 780,
-            "storage_total": 1000,
-            "query_latency": 180,
-        },
+        "infrastructure_metrics": {"cpu_usage": 65, "memory_usage": 71, "storage_used": 780, "storage_total": 1000,
+                                   "query_latency": 180},
     },
 }
 
@@ -139,11 +125,9 @@ class Tour:
         source = revenue(latest)
         same = lake + aside == source and len(rows) <= LATEST
         verdict = "[green]the same to the cent[/]" if same else "[bold red]not the same[/]"
-        self.out.print(
-            f"\nThe source's latest {LATEST:,} orders bring [bold]{source:,.2f}[/]; in the lake are "
-            f"[bold]{lake:,.2f}[/] in {len(rows):,} rows, in quarantine {aside:,.2f} in "
-            f"{LATEST - len(rows):,} rows: {verdict}."
-        )
+        self.out.print(f"\nThe source's latest {LATEST:,} orders bring [bold]{source:,.2f}[/]; in the lake are "
+                       f"[bold]{lake:,.2f}[/] in {len(rows):,} rows, in quarantine {aside:,.2f} in "
+                       f"{LATEST - len(rows):,} rows: {verdict}.")
         if not same:
             self.failed.append("the sum of total_revenue")
 
@@ -161,16 +145,12 @@ def tour(folder: Path, out: Console) -> bool:
             readings(trip)
             report.title(out, "Two described pipelines: how bad, how urgent, what first")
             report.levels(out, [(name, app.advise(config)) for name, config in DESCRIBED.items()])
-            out.print(
-                f"[dim]The API answered {api.requests} requests, {api.throttled} of them with 429 (too many); "
-                f"{len(app.events()):,} facts are in the journal.[/]"
-            )
+            out.print(f"[dim]The API answered {api.requests} requests, {api.throttled} of them with 429 (too many); "
+                      f"{len(app.events()):,} facts are in the journal.[/]")
     report.closing(out, next_steps(folder))
     seconds = time.perf_counter() - started
     again = f", {trip.again} of them said again in the intent language" if trip.again else ""
-    out.print(
-        f"[bold]{trip.said - len(trip.failed)} of {trip.said} sentences did their job[/]{again}, in {seconds:.1f} s."
-    )
+    out.print(f"[bold]{trip.said - len(trip.failed)} of {trip.said} sentences did their job[/]{again}, in {seconds:.1f} s.")
     if out.record:
         out.save_html(str(folder / "report.html"))
     return not trip.failed
@@ -210,11 +190,8 @@ def versions(folder: Path, api: SalesApi, sensors: Sensors) -> list[tuple[str, s
         ("workspace", str(folder.resolve())),
         ("sales API", f"{api.url}/orders, {len(api.orders):,} orders with the faults of real ones, rate limited"),
         ("sensors", f"Kafka topic {TOPIC} at {sensors.brokers}, {sensors.count:,} messages, some malformed"),
-        (
-            "versions",
-            ", ".join(f"{name} {version(name)}" for name in ("intendant", "duckdb", "dbos", "xllamacpp"))
-            + f", Python {platform.python_version()}",
-        ),
+        ("versions", ", ".join(f"{name} {version(name)}" for name in ("intendant", "duckdb", "dbos", "xllamacpp"))
+         + f", Python {platform.python_version()}"),
         ("machine", f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}; nothing leaves it"),
     ]
 
@@ -256,7 +233,5 @@ def next_steps(folder: Path) -> list[tuple[str, str]]:
         ("rollback staging.orders", "takes the last change back"),
         ("sql 'SELECT * FROM quarantine.\"staging.orders\"'", "rows set aside, with their reasons"),
     )
-    return [
-        *((f"{command} {rest} -w {folder}", shows) for rest, shows in tried),
-        (str(folder / "report.html"), "this report, to keep"),
-    ]
+    return [*((f"{command} {rest} -w {folder}", shows) for rest, shows in tried),
+            (str(folder / "report.html"), "this report, to keep")]

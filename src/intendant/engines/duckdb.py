@@ -33,15 +33,12 @@ class DuckDB:
     `memory_limit` as DuckDB writes it ("2GB"); larger work spills to `temp`.
     """
 
-    def __init__(
-        self, *, threads: int | None = None, memory_limit: str | None = None, temp: Path | None = None
-    ) -> None:
+    def __init__(self, *, threads: int | None = None, memory_limit: str | None = None,
+                 temp: Path | None = None) -> None:
         folder = temp or Path(tempfile.gettempdir()) / "intendant-duckdb"
         self._config = {
-            "temp_directory": str(folder),
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "allow_community_extensions": "false",
+            "temp_directory": str(folder), "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false", "allow_community_extensions": "false",
             "python_enable_replacements": "false",
         }
         if threads:
@@ -118,7 +115,8 @@ def described(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Json] =
     return [Column(row[0], row[1]) for row in con.execute(f"DESCRIBE {sql}", list(params)).fetchall()]
 
 
-def fetched(result: duckdb.DuckDBPyConnection, limit: int | None = None) -> tuple[list[str], list[tuple[Json, ...]]]:
+def fetched(result: duckdb.DuckDBPyConnection,
+            limit: int | None = None) -> tuple[list[str], list[tuple[Json, ...]]]:
     """Names and rows (at most `limit`) of an executed query.
 
     Times with a zone come through Arrow, since DuckDB's own conversion needs a package that isn't installed.
@@ -137,3 +135,4 @@ def _zoned(result: duckdb.DuckDBPyConnection, limit: int | None) -> list[tuple[J
         if limit is not None and len(rows) >= limit:
             return rows[:limit]
     return rows
+

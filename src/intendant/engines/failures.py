@@ -17,17 +17,9 @@ __all__ = ["translated"]
 
 NO_SPACE = ("no space left", "file too large", "disk quota exceeded", "max_temp_directory_size")
 NO_TABLE = re.compile(r"Catalog Error: Table with name (.+?) does not exist")
-OUR_SQL = (
-    duckdb.ParserException,
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.ConversionException,
-    duckdb.OutOfRangeException,
-    duckdb.ConstraintException,
-    duckdb.TypeMismatchException,
-    duckdb.PermissionException,
-    duckdb.NotImplementedException,
-)
+OUR_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException,
+           duckdb.OutOfRangeException, duckdb.ConstraintException, duckdb.TypeMismatchException,
+           duckdb.PermissionException, duckdb.NotImplementedException)
 HINTS: tuple[tuple[type[Exception], str], ...] = (
     (duckdb.ConversionException, "Cast with try_cast, or fix the values first."),
     (duckdb.OutOfRangeException, "Use a wider type, such as DOUBLE or DECIMAL(38,2)."),
@@ -59,19 +51,12 @@ def _failure(error: duckdb.Error, tables: Tables) -> IntendantError:
     message = str(error)
     first = message.strip().partition("\n")[0]
     if any(sign in message.lower() for sign in NO_SPACE):
-        return DiskFull(
-            "No space is left on the disk",
-            where=first,
-            hint="Free some space, then run it again; the tables are unchanged.",
-        )
+        return DiskFull("No space is left on the disk", where=first,
+                        hint="Free some space, then run it again; the tables are unchanged.")
     broken = None if isinstance(error, (*OUR_SQL, duckdb.InterruptException)) else _broken(tables, message)
     if broken:
-        return Damaged(
-            f"A data file of {broken[0]!r} is missing or broken",
-            where=broken[1],
-            hint=f"See `intendant history {broken[0]}` and restore an earlier version.",
-            table=broken[0],
-        )
+        return Damaged(f"A data file of {broken[0]!r} is missing or broken", where=broken[1],
+                       hint=f"See `intendant history {broken[0]}` and restore an earlier version.", table=broken[0])
     return EngineError(first.rstrip("!."), hint=_hint(error, message, tables))
 
 

@@ -39,9 +39,8 @@ def _signatures(rows: Iterable[tuple[str, str, str, int | None]]) -> dict[str, S
             while open_nodes:
                 open_nodes += (nodes[at][3] or 0) - 1
                 at += 1
-            columns[nodes[start][1].casefold()] = ";".join(
-                f"{n if i else ''}{t}" for i, (_, n, t, _) in enumerate(nodes[start:at])
-            )
+            columns[nodes[start][1].casefold()] = ";".join(f"{n if i else ''}{t}"
+                                                           for i, (_, n, t, _) in enumerate(nodes[start:at]))
         found[file] = columns
     return found
 
@@ -66,27 +65,22 @@ class Footers:
         return [self._known[f] for f in files]
 
     def _read(self, files: Sequence[str]) -> dict[str, Signature]:
-        sql = (
-            "SELECT file_name, name, concat_ws(':', type, type_length, converted_type, logical_type, scale,"
-            f" precision, num_children), num_children FROM parquet_schema({_list(files)})"
-        )
+        sql = ("SELECT file_name, name, concat_ws(':', type, type_length, converted_type, logical_type, scale,"
+               f" precision, num_children), num_children FROM parquet_schema({_list(files)})")
         with duckdb.connect(":memory:") as con:
             return _signatures(con.execute(sql).fetchall())
 
 
 def _select(columns: Sequence[Column], present: Iterable[str], source: str) -> str:
     there = set(present)
-    fields = (
-        f"CAST({quoted(c.name) if c.name.casefold() in there else 'NULL'} AS {c.type}) AS {quoted(c.name)}"
-        for c in columns
-    )
+    fields = (f"CAST({quoted(c.name) if c.name.casefold() in there else 'NULL'} AS {c.type}) AS {quoted(c.name)}"
+              for c in columns)
     return f"SELECT {', '.join(fields)} {source}"
 
 
 def _read_sql(columns: Sequence[Column], files: Sequence[str], present: Iterable[str]) -> str:
-    return _select(
-        columns, present, f"FROM read_parquet({_list(files)}, union_by_name = true, hive_partitioning = false)"
-    )
+    return _select(columns, present,
+                   f"FROM read_parquet({_list(files)}, union_by_name = true, hive_partitioning = false)")
 
 
 def _agree(a: Signature, b: Signature) -> bool:

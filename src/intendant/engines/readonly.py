@@ -34,48 +34,11 @@ LONGEST = 100_000  # characters
 MOST_ROWS = 1_000_000
 SECONDS = 60.0
 ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
-FORBIDDEN = (
-    exp.DML,
-    exp.DDL,
-    exp.Command,
-    exp.Into,
-    exp.Attach,
-    exp.Detach,
-    exp.Pragma,
-    exp.Set,
-    exp.Use,
-    exp.Copy,
-    exp.Describe,
-    exp.Show,
-    exp.Drop,
-    exp.Alter,
-    exp.TruncateTable,
-    exp.LoadData,
-    exp.Kill,
-    exp.Transaction,
-    exp.Commit,
-    exp.Rollback,
-    exp.Cache,
-    exp.Uncache,
-    exp.Analyze,
-    exp.Export,
-    exp.Install,
-)
-NODES = frozenset(
-    (
-        "SELECT_NODE",
-        "SET_OPERATION_NODE",
-        "RECURSIVE_CTE_NODE",
-        "CTE_NODE",
-        "EMPTY",
-        "BASE_TABLE",
-        "JOIN",
-        "SUBQUERY",
-        "TABLE_FUNCTION",
-        "EXPRESSION_LIST",
-        "PIVOT",
-    )
-)
+FORBIDDEN = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Attach, exp.Detach, exp.Pragma, exp.Set, exp.Use, exp.Copy,
+             exp.Describe, exp.Show, exp.Drop, exp.Alter, exp.TruncateTable, exp.LoadData, exp.Kill, exp.Transaction,
+             exp.Commit, exp.Rollback, exp.Cache, exp.Uncache, exp.Analyze, exp.Export, exp.Install)
+NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE", "EMPTY", "BASE_TABLE", "JOIN",
+                   "SUBQUERY", "TABLE_FUNCTION", "EXPRESSION_LIST", "PIVOT"))
 ONLY_SELECT = "Only one SELECT statement may be used here; say what should change as an intent instead."
 
 
@@ -102,9 +65,8 @@ def checked(sql: str, tables: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     return sql, tuple(sorted(used))
 
 
-def query(
-    lake: Tabled, engine: DuckDB, sql: str, limit: int | None = None, *, seconds: float = SECONDS
-) -> tuple[list[str], list[tuple[Json, ...]]]:
+def query(lake: Tabled, engine: DuckDB, sql: str, limit: int | None = None, *,
+          seconds: float = SECONDS) -> tuple[list[str], list[tuple[Json, ...]]]:
     """Runs read-only SQL on the lake: column names and at most `limit` rows.
 
     Raises SqlRefused; EngineError when it takes longer than `seconds` or gives more than a million rows.
@@ -128,9 +90,8 @@ def query(
 def confine(con: duckdb.DuckDBPyConnection, root: Path) -> None:
     """From here on the connection opens only files under `root`, and no setting can change that."""
     folders = ", ".join(text(f"{form}/") for form in dict.fromkeys((str(root), escaped(str(root)))))
-    con.execute(
-        f"SET allowed_directories = [{folders}]; SET enable_external_access = false; SET lock_configuration = true"
-    )
+    con.execute(f"SET allowed_directories = [{folders}]; SET enable_external_access = false;"
+                " SET lock_configuration = true")
 
 
 @contextmanager
@@ -148,10 +109,8 @@ def _time_limit(interrupt: Callable[[], None], seconds: float) -> Iterator[None]
         yield
     except duckdb.InterruptException as error:
         if late.is_set():
-            raise EngineError(
-                f"The query took longer than {seconds:g} seconds",
-                hint="Filter or aggregate more, or save the result as a table.",
-            ) from error
+            raise EngineError(f"The query took longer than {seconds:g} seconds",
+                              hint="Filter or aggregate more, or save the result as a table.") from error
         raise
     finally:
         timer.cancel()
@@ -161,9 +120,8 @@ def _parsed(sql: str) -> exp.Expression:
     try:
         statements = [tree for tree in sqlglot.parse(sql, read="duckdb") if tree is not None]
     except sqlglot.errors.SqlglotError as error:
-        raise SqlRefused(
-            f"The statement can't be read: {str(error).partition(chr(10))[0]}", hint="Check its syntax."
-        ) from error
+        raise SqlRefused(f"The statement can't be read: {str(error).partition(chr(10))[0]}",
+                         hint="Check its syntax.") from error
     if len(statements) != 1:
         raise SqlRefused(f"There are {len(statements)} statements", hint=ONLY_SELECT)
     tree = statements[0]
@@ -189,11 +147,8 @@ def _own_ast(sql: str) -> Json:
     with duckdb.connect(":memory:") as con:
         answer = json.loads(con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0])
     if answer["error"] or len(answer["statements"]) != 1:
-        raise SqlRefused(
-            f"The statement isn't a query: {answer.get('error_message', 'more than one statement')}",
-            where=_head(sql),
-            hint=ONLY_SELECT,
-        )
+        raise SqlRefused(f"The statement isn't a query: {answer.get('error_message', 'more than one statement')}",
+                         where=_head(sql), hint=ONLY_SELECT)
     return answer["statements"]
 
 
@@ -232,19 +187,15 @@ def _resolved(catalog: str, schema: str, name: str, known: dict[str, str], shado
     allowed_schema = plain or schema.casefold() in SCHEMAS
     if catalog or not allowed_schema or full.casefold() not in known:
         shown = ".".join(part for part in (catalog, schema, name) if part)
-        raise SqlRefused(
-            f"{shown!r} is not a table of the lake", where=shown, hint=did_you_mean(full, known.values(), "table")
-        )
+        raise SqlRefused(f"{shown!r} is not a table of the lake", where=shown,
+                         hint=did_you_mean(full, known.values(), "table"))
     return {known[full.casefold()]}
 
 
 def _approve(name: str, allowed: Iterable[str]) -> None:
     if name.casefold() not in allowed:
-        raise SqlRefused(
-            f"The function {name!r} is not allowed in SQL from people",
-            where=name,
-            hint=did_you_mean(name, (f for f in allowed if f.isidentifier()), "function"),
-        )
+        raise SqlRefused(f"The function {name!r} is not allowed in SQL from people", where=name,
+                         hint=did_you_mean(name, (f for f in allowed if f.isidentifier()), "function"))
 
 
 def _head(sql: str) -> str:

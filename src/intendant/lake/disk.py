@@ -20,11 +20,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def disk_full(where: str) -> DiskFull:
     """The error for "no space left" while writing `where`."""
-    return DiskFull(
-        "No space is left on the disk",
-        where=where,
-        hint="Free some space, or run vacuum on large tables, then run it again; the table is unchanged.",
-    )
+    return DiskFull("No space is left on the disk", where=where,
+                    hint="Free some space, or run vacuum on large tables, then run it again; the table is unchanged.")
 
 
 @contextmanager

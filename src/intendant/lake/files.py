@@ -51,11 +51,8 @@ def _partition_sql(partition: str, columns: Sequence[Column]) -> tuple[str, str]
         return f"by_{column.name}", f"CAST({quoted(column.name)} AS VARCHAR)"
     column, unit = _find(period[2], columns, "partition"), period[1].lower()
     moment = quoted(column.name) if column.type != "VARCHAR" else f"CAST({quoted(column.name)} AS TIMESTAMP)"
-    value = (
-        f"strftime({moment}, '%Y') || '-Q' || quarter({moment})"
-        if unit == "quarter"
-        else f"strftime({moment}, {text(UNITS[unit])})"
-    )
+    value = (f"strftime({moment}, '%Y') || '-Q' || quarter({moment})" if unit == "quarter"
+             else f"strftime({moment}, {text(UNITS[unit])})")
     return f"by_{unit}_{column.name}", value
 
 
@@ -75,9 +72,10 @@ def _fit_wide(con: duckdb.DuckDBPyConnection, source: str, wide: Sequence[Column
     values = con.execute(f"SELECT {ranges} FROM {source}").fetchall()[0]
     fitted = {}
     for i, column in enumerate(wide):
-        ends = [int(v) for v in values[2 * i : 2 * i + 2] if v is not None]
+        ends = [int(v) for v in values[2 * i:2 * i + 2] if v is not None]
         largest = max((abs(v) for v in ends), default=0)
-        fitted[column.name] = "BIGINT" if largest < 2**63 else "DECIMAL(38,0)" if largest < 10**38 else "VARCHAR"
+        fitted[column.name] = ("BIGINT" if largest < 2**63 else
+                               "DECIMAL(38,0)" if largest < 10**38 else "VARCHAR")
     return fitted
 
 
@@ -116,14 +114,8 @@ def _described(con: duckdb.DuckDBPyConnection, source: str, params: Sequence[Jso
     return [Column(r[0], r[1]) for r in con.execute(f"DESCRIBE SELECT * FROM {source}", list(params)).fetchall()]
 
 
-def _copy(
-    con: duckdb.DuckDBPyConnection,
-    select: str,
-    folder: Path,
-    prefix: str,
-    partitions: Sequence[str],
-    params: Sequence[Json],
-) -> list[tuple[Path, int, int, Mapping[str, Mapping[str, str]]]]:
+def _copy(con: duckdb.DuckDBPyConnection, select: str, folder: Path, prefix: str, partitions: Sequence[str],
+          params: Sequence[Json]) -> list[tuple[Path, int, int, Mapping[str, Mapping[str, str]]]]:
     options = ["FORMAT parquet", "COMPRESSION zstd", "RETURN_STATS"]
     target = folder
     if partitions:
@@ -138,24 +130,13 @@ def _copy(
 def _guard_partitions(con: duckdb.DuckDBPyConnection, source: str, values: Sequence[str]) -> None:
     count = con.execute(f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(values)} FROM {source})").fetchall()[0][0]
     if count > MOST_PARTITIONS:
-        raise LakeError(
-            f"The table would have {count} partitions, more than {MOST_PARTITIONS}",
-            where=values[0],
-            hint="Partition by something coarser, such as month(column), or sort by the column instead.",
-        )
+        raise LakeError(f"The table would have {count} partitions, more than {MOST_PARTITIONS}", where=values[0],
+                        hint="Partition by something coarser, such as month(column), or sort by the column instead.")
 
 
-def write(
-    con: duckdb.DuckDBPyConnection,
-    query: str,
-    folder: Path,
-    prefix: str,
-    *,
-    params: Sequence[Json] = (),
-    names: Mapping[str, str] | None = None,
-    nulls: frozenset[str] = frozenset(),
-    layout: Layout | None = None,
-) -> tuple[list[Written], tuple[Column, ...]]:
+def write(con: duckdb.DuckDBPyConnection, query: str, folder: Path, prefix: str, *, params: Sequence[Json] = (),
+          names: Mapping[str, str] | None = None, nulls: frozenset[str] = frozenset(), layout: Layout | None = None,
+          ) -> tuple[list[Written], tuple[Column, ...]]:
     """Writes a query's rows as `folder/prefix-*.parquet`; the files that have rows, and the stored columns.
 
     `names` gives the spelling of columns by folded name; columns in `nulls` have no value yet and are left out of the
@@ -170,29 +151,16 @@ def write(
         con.execute(f"CREATE OR REPLACE TEMP TABLE wide AS SELECT * FROM {source}", list(params))
         source, params = "wide", ()
     fitted = _fit_wide(con, source, wide) if wide else {}
-    stored = tuple(
-        Column(
-            (names or {}).get(c.name.casefold(), c.name),
-            NULL if c.name in nulls else fitted.get(c.name) or storable(c.type),
-        )
-        for c in columns
-    )
+    stored = tuple(Column((names or {}).get(c.name.casefold(), c.name),
+                          NULL if c.name in nulls else fitted.get(c.name) or storable(c.type)) for c in columns)
     written = _write_stored(con, source, params, columns, stored, folder, prefix, layout or Layout())
     if wide:
         con.execute("DROP TABLE wide")
     return written, stored
 
 
-def _write_stored(
-    con: duckdb.DuckDBPyConnection,
-    source: str,
-    params: Sequence[Json],
-    columns: Sequence[Column],
-    stored: Sequence[Column],
-    folder: Path,
-    prefix: str,
-    layout: Layout,
-) -> list[Written]:
+def _write_stored(con: duckdb.DuckDBPyConnection, source: str, params: Sequence[Json], columns: Sequence[Column],
+                  stored: Sequence[Column], folder: Path, prefix: str, layout: Layout) -> list[Written]:
     in_file = [s for s in stored if s.type != NULL] or [Column(stored[0].name, "VARCHAR")]
     origin = {s.name: c.name for s, c in zip(stored, columns, strict=True)}
     casts = ", ".join(f"CAST({quoted(origin[s.name])} AS {s.type}) AS {quoted(s.name)}" for s in in_file)

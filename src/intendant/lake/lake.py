@@ -55,7 +55,8 @@ class Lake:
         found = []
         for schema in SCHEMA_FOLDERS:
             with suppress(FileNotFoundError):
-                found += [table_name(schema, f.name) for f in (self.root / schema).iterdir() if Log(f, f.name).exists()]
+                found += [table_name(schema, f.name) for f in (self.root / schema).iterdir()
+                          if Log(f, f.name).exists()]
         return sorted(found)
 
     def exists(self, table: str) -> bool:
@@ -124,16 +125,8 @@ class Lake:
         stage._parts = 1000
         return stage
 
-    def publish(
-        self,
-        stage: Stage,
-        mode: Mode,
-        keys: Sequence[str] = (),
-        *,
-        partition_by: Sequence[str] = (),
-        sort_by: Sequence[str] = (),
-        operation: str = "",
-    ) -> Snapshot:
+    def publish(self, stage: Stage, mode: Mode, keys: Sequence[str] = (), *, partition_by: Sequence[str] = (),
+                sort_by: Sequence[str] = (), operation: str = "") -> Snapshot:
         """Makes the staged rows visible in one commit: as the whole table, behind its rows, or by key.
 
         Without `partition_by` and `sort_by` the table's settings hold. `upsert` replaces the rows with equal `keys`.
@@ -158,16 +151,12 @@ class Lake:
                 stage.discard()
                 return done
 
-    def _planned(
-        self, stage: Stage, base: State | None, mode: Mode, keys: Sequence[str], layout: Layout
-    ) -> tuple[tuple[Column, ...], list[File]]:
+    def _planned(self, stage: Stage, base: State | None, mode: Mode, keys: Sequence[str],
+                 layout: Layout) -> tuple[tuple[Column, ...], list[File]]:
         """The table's columns after the publish and the files that stay; the stage then holds all the others."""
         if not stage.columns:
-            raise LakeError(
-                f"There are no columns to publish in {stage.table!r}",
-                where=stage.table,
-                hint="Check that the source gave at least one record.",
-            )
+            raise LakeError(f"There are no columns to publish in {stage.table!r}", where=stage.table,
+                            hint="Check that the source gave at least one record.")
         columns = _final_columns(stage, base, mode)
         if mode == "upsert":
             check_keys(self._engine, stage, columns, keys, base)
@@ -176,37 +165,18 @@ class Lake:
         if base and kept and (mode == "upsert" or retyped):
             self._check_files(self._log(stage.table), base, stage.table)
             paths = self._paths(stage.table, kept)
-            stay = merged(
-                self._engine, stage, columns, keys if mode == "upsert" else (), paths, rewrite_all=bool(retyped)
-            )
+            stay = merged(self._engine, stage, columns, keys if mode == "upsert" else (), paths,
+                          rewrite_all=bool(retyped))
             kept = [file for file, path in zip(kept, paths, strict=True) if path in stay]
         stage.conform(columns, layout)
         return columns, kept
 
-    def _commit(
-        self,
-        stage: Stage,
-        base: State | None,
-        columns: Sequence[Column],
-        kept: Sequence[File],
-        layout: Layout,
-        operation: str,
-        rows_written: int,
-        *,
-        data_change: bool = True,
-    ) -> Snapshot:
+    def _commit(self, stage: Stage, base: State | None, columns: Sequence[Column], kept: Sequence[File],
+                layout: Layout, operation: str, rows_written: int, *, data_change: bool = True) -> Snapshot:
         folder, log = self._folder(stage.table), self._log(stage.table)
         new = self._moved_in(stage, folder, base.version + 1 if base else 0)
-        version = log.write(
-            base,
-            columns,
-            [*kept, *new],
-            stamp=stage.stamp,
-            operation=operation,
-            configuration=_configuration(layout),
-            rows_written=rows_written,
-            data_change=data_change,
-        )
+        version = log.write(base, columns, [*kept, *new], stamp=stage.stamp, operation=operation,
+                            configuration=_configuration(layout), rows_written=rows_written, data_change=data_change)
         stage.discard()
         return self.snapshot(stage.table, version)
 
@@ -240,15 +210,9 @@ class Lake:
             assert target is not None
             self._check_files(log, target, table)
             base = self._readable_base(log)
-            number = log.write(
-                base,
-                target.columns,
-                list(target.files.values()),
-                stamp=stamp,
-                operation=f"restore to version {version}",
-                configuration=target.configuration,
-                rows_written=sum(f.rows for f in target.files.values()),
-            )
+            number = log.write(base, target.columns, list(target.files.values()), stamp=stamp,
+                               operation=f"restore to version {version}", configuration=target.configuration,
+                               rows_written=sum(f.rows for f in target.files.values()))
             return self.snapshot(table, number)
 
     def _readable_base(self, log: Log) -> State | None:
@@ -273,12 +237,10 @@ class Lake:
             with space_guard(table):
                 merged(self._engine, stage, snapshot.columns, (), snapshot.files, rewrite_all=True, layout=layout)
                 if sum(f.rows for f in stage.files) != snapshot.rows:
-                    raise Damaged(
-                        f"Rewriting {table!r} gave another number of rows",
-                        where=table,
-                        hint="Restore an earlier version.",
-                    )
-                return self._commit(stage, log.state(), snapshot.columns, (), layout, "compact", 0, data_change=False)
+                    raise Damaged(f"Rewriting {table!r} gave another number of rows", where=table,
+                                  hint="Restore an earlier version.")
+                return self._commit(stage, log.state(), snapshot.columns, (), layout, "compact", 0,
+                                    data_change=False)
 
     # dropping and cleaning
 
@@ -346,19 +308,15 @@ class Lake:
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(
-                f"The settings of {table!r} can't be read",
-                where=str(path),
-                hint="Delete the file and provision the table again.",
-            ) from error
+            raise Damaged(f"The settings of {table!r} can't be read", where=str(path),
+                          hint="Delete the file and provision the table again.") from error
 
     def set_settings(self, table: str, settings: Mapping[str, Json], stamp: Stamp) -> None:
         """Replaces the document, whole or not at all. Raises UnknownName, DiskFull."""
         with self._locked(table):
             self._known(table)
-            write_json(
-                self._folder(table) / SETTINGS, {"settings": dict(settings), "run": stamp.run, "step": stamp.step}
-            )
+            write_json(self._folder(table) / SETTINGS,
+                       {"settings": dict(settings), "run": stamp.run, "step": stamp.step})
 
     # inside
 
@@ -375,9 +333,8 @@ class Lake:
     def _known(self, table: str) -> Log:
         log = self._log(table)
         if not log.exists():
-            raise UnknownName(
-                f"There is no table {table!r}", where=table, hint=did_you_mean(table, self.names(), "table")
-            )
+            raise UnknownName(f"There is no table {table!r}", where=table,
+                              hint=did_you_mean(table, self.names(), "table"))
         return log
 
     def _sweep(self, table: str) -> Sweep:
@@ -390,9 +347,8 @@ class Lake:
 
     def _layout(self, table: str, partition_by: Sequence[str], sort_by: Sequence[str]) -> Layout:
         settings = self.settings(table)
-        return Layout(
-            tuple(partition_by or settings.get("partition_by") or ()), tuple(sort_by or settings.get("sort_by") or ())
-        )
+        return Layout(tuple(partition_by or settings.get("partition_by") or ()),
+                      tuple(sort_by or settings.get("sort_by") or ()))
 
     def _paths(self, table: str, files: Iterable[File]) -> tuple[str, ...]:
         folder = self._folder(table).absolute()
@@ -401,52 +357,28 @@ class Lake:
     def _snapshot(self, table: str, state: State) -> Snapshot:
         ours = state.commit.info.get("intendant") or {}
         files = state.files.values()
-        return Snapshot(
-            self._spelled(table),
-            state.version,
-            state.commit.at,
-            sum(f.rows for f in files),
-            sum(f.bytes for f in files),
-            state.columns,
-            self._paths(table, files),
-            ours.get("operation", str(state.commit.info.get("operation") or "")),
-            ours.get("run", ""),
-            ours.get("step", ""),
-            tuple(json.loads(state.configuration.get(PARTITIONS, "[]"))),
-        )
+        return Snapshot(self._spelled(table), state.version, state.commit.at, sum(f.rows for f in files),
+                        sum(f.bytes for f in files), state.columns, self._paths(table, files),
+                        ours.get("operation", str(state.commit.info.get("operation") or "")), ours.get("run", ""),
+                        ours.get("step", ""), tuple(json.loads(state.configuration.get(PARTITIONS, "[]"))))
 
     def _check_version(self, log: Log, table: str, version: int | None) -> None:
         latest = log.latest() or 0
         floor = self._sweep(table).floor()
         if version is not None and not floor <= version <= latest:
-            raise LakeError(
-                f"{table!r} has no version {version}", where=table, hint=f"There are the versions {floor} to {latest}."
-            )
+            raise LakeError(f"{table!r} has no version {version}", where=table,
+                            hint=f"There are the versions {floor} to {latest}.")
 
     def _check_files(self, log: Log, state: State, table: str) -> None:
         broken = self._broken(table, state)
         if broken:
-            whole = max(
-                (
-                    s.version
-                    for s in log.states(state.version)
-                    if s.version >= self._sweep(table).floor() and not self._broken(table, s)
-                ),
-                default=None,
-            )
-            mend = (
-                f"Restore {table!r} to version {whole}"
-                if whole is not None
-                else "No whole version is left: restore the folder from a copy, or load the table again"
-            )
+            whole = max((s.version for s in log.states(state.version)
+                         if s.version >= self._sweep(table).floor() and not self._broken(table, s)), default=None)
+            mend = (f"Restore {table!r} to version {whole}" if whole is not None
+                    else "No whole version is left: restore the folder from a copy, or load the table again")
             lost = state.files[broken].rows
-            raise Damaged(
-                f"A data file of {table!r} version {state.version} is missing or cut short ({lost} rows)",
-                where=str(self._folder(table) / broken),
-                hint=f"{mend}.",
-                table=table,
-                rows=lost,
-            )
+            raise Damaged(f"A data file of {table!r} version {state.version} is missing or cut short ({lost} rows)",
+                          where=str(self._folder(table) / broken), hint=f"{mend}.", table=table, rows=lost)
 
     def _broken(self, table: str, state: State) -> str | None:
         folder = self._folder(table)
@@ -482,9 +414,8 @@ def _final_columns(stage: Stage, base: State | None, mode: Mode) -> tuple[Column
         united = unify_columns([before, stage.columns])
     else:
         old = {c.name.casefold(): c.type for c in before}
-        united = tuple(
-            Column(c.name, old.get(c.name.casefold(), NULL) if c.type == NULL else c.type) for c in stage.columns
-        )
+        united = tuple(Column(c.name, old.get(c.name.casefold(), NULL) if c.type == NULL else c.type)
+                       for c in stage.columns)
     return tuple(Column(c.name, "VARCHAR" if c.type == NULL else c.type) for c in united)
 
 

@@ -27,14 +27,8 @@ __all__ = ["Commit", "File", "Log", "State", "app_id"]
 
 NAME = re.compile(r"(\d{20})\.json")
 READABLE = {"timestampNtz"}
-PROTOCOL = {
-    "protocol": {
-        "minReaderVersion": 3,
-        "minWriterVersion": 7,
-        "readerFeatures": ["timestampNtz"],
-        "writerFeatures": ["timestampNtz"],
-    }
-}
+PROTOCOL = {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["timestampNtz"],
+                         "writerFeatures": ["timestampNtz"]}}
 
 
 def app_id(stamp: Stamp) -> str:
@@ -52,28 +46,13 @@ class File:
     stats: str
 
     def add(self, data_change: bool) -> Json:
-        return {
-            "add": {
-                "path": quote(self.path, safe="/=-_.~"),
-                "partitionValues": {},
-                "size": self.bytes,
-                "modificationTime": _now(),
-                "dataChange": data_change,
-                "stats": self.stats,
-            }
-        }
+        return {"add": {"path": quote(self.path, safe="/=-_.~"), "partitionValues": {}, "size": self.bytes,
+                        "modificationTime": _now(), "dataChange": data_change, "stats": self.stats}}
 
     def remove(self, data_change: bool) -> Json:
-        return {
-            "remove": {
-                "path": quote(self.path, safe="/=-_.~"),
-                "deletionTimestamp": _now(),
-                "dataChange": data_change,
-                "extendedFileMetadata": True,
-                "partitionValues": {},
-                "size": self.bytes,
-            }
-        }
+        return {"remove": {"path": quote(self.path, safe="/=-_.~"), "deletionTimestamp": _now(),
+                           "dataChange": data_change, "extendedFileMetadata": True, "partitionValues": {},
+                           "size": self.bytes}}
 
 
 @dataclass(frozen=True)
@@ -112,11 +91,8 @@ def _now() -> int:
 
 def _file(action: Json, path: Path) -> File:
     if action.get("deletionVector") or action.get("partitionValues"):
-        raise LakeError(
-            "The table was changed by another tool in a way that isn't supported here",
-            where=str(path),
-            hint="Copy it to a new table with that tool, without partitions and deletion vectors.",
-        )
+        raise LakeError("The table was changed by another tool in a way that isn't supported here", where=str(path),
+                        hint="Copy it to a new table with that tool, without partitions and deletion vectors.")
     stats = action.get("stats") or "{}"
     return File(unquote(action["path"]), int(action["size"]), int(json.loads(stats)["numRecords"]), stats)
 
@@ -142,11 +118,8 @@ def _parse(version: int, path: Path, text: str) -> Commit:
         elif "commitInfo" in action:
             info = action["commitInfo"]
         elif set(action.get("protocol", {}).get("readerFeatures") or ()) - READABLE:
-            raise LakeError(
-                "The table needs Delta features that aren't supported here",
-                where=str(path),
-                hint="Copy it to a new table with the tool that made it.",
-            )
+            raise LakeError("The table needs Delta features that aren't supported here", where=str(path),
+                            hint="Copy it to a new table with the tool that made it.")
     if not (adds or removes or transactions or meta or info):
         raise ValueError("the file holds no action")
     return Commit(version, tuple(adds), frozenset(removes), meta, tuple(transactions), info)
@@ -174,18 +147,10 @@ class Log:
             return {}
 
     def _damaged(self, version: int, reason: str) -> Damaged:
-        mend = (
-            f"Restore {self.table!r} to version {version - 1}; later versions are set aside."
-            if version
-            else "Restore the workspace's folder from a copy."
-        )
-        return Damaged(
-            f"Version {version} of {self.table!r} is damaged in the log: {reason}",
-            where=str(self.path(version)),
-            hint=mend,
-            table=self.table,
-            version=version,
-        )
+        mend = (f"Restore {self.table!r} to version {version - 1}; later versions are set aside."
+                if version else "Restore the workspace's folder from a copy.")
+        return Damaged(f"Version {version} of {self.table!r} is damaged in the log: {reason}",
+                       where=str(self.path(version)), hint=mend, table=self.table, version=version)
 
     def path(self, version: int) -> Path:
         return self.folder / f"{version:020}.json"
@@ -237,44 +202,19 @@ class Log:
         wanted = app_id(stamp)
         return next((c.version for c in self.commits() if wanted in c.transactions), None)
 
-    def write(
-        self,
-        base: State | None,
-        columns: Sequence[Column],
-        files: Sequence[File],
-        *,
-        stamp: Stamp,
-        operation: str,
-        configuration: Mapping[str, str],
-        rows_written: int,
-        data_change: bool = True,
-        version: int | None = None,
-    ) -> int:
+    def write(self, base: State | None, columns: Sequence[Column], files: Sequence[File], *, stamp: Stamp,
+              operation: str, configuration: Mapping[str, str], rows_written: int, data_change: bool = True,
+              version: int | None = None) -> int:
         """Commits the version after `base` in which the table is exactly `files`; the version. Raises Conflict."""
         number = (base.version + 1 if base else 0) if version is None else version
         before: Mapping[str, File] = base.files if base else {}
         after = {file.path: file for file in files}
         rows = sum(file.rows for file in files)
-        actions: list[Json] = [
-            {
-                "commitInfo": {
-                    "timestamp": _now(),
-                    "operation": "WRITE",
-                    "operationParameters": {},
-                    "engineInfo": "intendant",
-                    "isBlindAppend": False,
-                    **({"readVersion": base.version} if base else {}),
-                    "intendant": {
-                        "run": stamp.run,
-                        "step": stamp.step,
-                        "operation": operation,
-                        "rows": rows,
-                        "rows_written": rows_written,
-                        "bytes": sum(f.bytes for f in files),
-                    },
-                }
-            }
-        ]
+        actions: list[Json] = [{"commitInfo": {
+            "timestamp": _now(), "operation": "WRITE", "operationParameters": {}, "engineInfo": "intendant",
+            "isBlindAppend": False, **({"readVersion": base.version} if base else {}),
+            "intendant": {"run": stamp.run, "step": stamp.step, "operation": operation, "rows": rows,
+                          "rows_written": rows_written, "bytes": sum(f.bytes for f in files)}}}]
         if number == 0:
             actions.append(PROTOCOL)
         if base is None or tuple(columns) != base.columns or dict(configuration) != dict(base.configuration):
@@ -294,11 +234,8 @@ class Log:
         try:
             write_new(self.path(version), lines)
         except FileExistsError as error:
-            raise Conflict(
-                f"Another writer made version {version} of {self.table!r} first",
-                where=str(self.path(version)),
-                hint="Run it again on the newer version.",
-            ) from error
+            raise Conflict(f"Another writer made version {version} of {self.table!r} first",
+                           where=str(self.path(version)), hint="Run it again on the newer version.") from error
 
     def set_aside(self, first: int) -> None:
         """Moves version `first` and everything newer out of the log, where they can still be looked at."""
@@ -314,13 +251,7 @@ class Log:
 
 
 def _meta(columns: Sequence[Column], configuration: Mapping[str, str], table_id: str) -> Json:
-    return {
-        "metaData": {
-            "id": table_id,
-            "format": {"provider": "parquet", "options": {}},
-            "schemaString": to_delta(columns),
-            "partitionColumns": [],
-            "configuration": dict(configuration),
-            "createdTime": _now(),
-        }
-    }
+    return {"metaData": {"id": table_id, "format": {"provider": "parquet", "options": {}},
+                         "schemaString": to_delta(columns), "partitionColumns": [],
+                         "configuration": dict(configuration), "createdTime": _now()}}
+

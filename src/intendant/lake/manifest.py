@@ -20,16 +20,8 @@ def write_manifest(folder: Path, table: str, files: Sequence[Written], columns: 
     data = {
         "table": table,
         "columns": [[c.name, c.type] for c in columns],
-        "files": [
-            {
-                "path": str(f.path.relative_to(folder)),
-                "rows": f.rows,
-                "bytes": f.bytes,
-                "columns": [[c.name, c.type] for c in f.columns],
-                "stats": dict(f.stats),
-            }
-            for f in files
-        ],
+        "files": [{"path": str(f.path.relative_to(folder)), "rows": f.rows, "bytes": f.bytes,
+                   "columns": [[c.name, c.type] for c in f.columns], "stats": dict(f.stats)} for f in files],
     }
     draft = folder / f".{NAME}.part"
     draft.write_text(json.dumps(data, default=str), encoding="utf-8")
@@ -44,9 +36,7 @@ def read_manifest(folder: Path, table: str) -> tuple[list[Written], tuple[Column
         return None
     if data["table"] != table:
         return None
-    files = [
-        Written(folder / f["path"], f["rows"], f["bytes"], _columns(f["columns"]), f["stats"]) for f in data["files"]
-    ]
+    files = [Written(folder / f["path"], f["rows"], f["bytes"], _columns(f["columns"]), f["stats"]) for f in data["files"]]
     if not all(f.path.is_file() and f.path.stat().st_size == f.bytes for f in files):
         return None
     return files, _columns(data["columns"])

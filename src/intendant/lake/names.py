@@ -23,20 +23,14 @@ def encode(name: str) -> str:
     try:
         raw = name.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise LakeError(
-            f"The table name {name!r} is not valid text",
-            where=repr(name),
-            hint="Choose a name without unpaired surrogates.",
-        ) from error
+        raise LakeError(f"The table name {name!r} is not valid text", where=repr(name),
+                        hint="Choose a name without unpaired surrogates.") from error
     folder = "".join(chr(b) if chr(b) in SAFE else f"%{b:02X}" for b in raw)
     if not folder:
         raise LakeError("A table's name can't be empty", where=repr(name), hint="Choose a name.")
     if len(folder) > LONGEST:
-        raise LakeError(
-            f"The table name {name[:40]!r}... is too long ({len(name)} characters)",
-            where=name[:40],
-            hint=f"Choose a name whose encoded form is at most {LONGEST} bytes.",
-        )
+        raise LakeError(f"The table name {name[:40]!r}... is too long ({len(name)} characters)", where=name[:40],
+                        hint=f"Choose a name whose encoded form is at most {LONGEST} bytes.")
     return folder
 
 

@@ -27,31 +27,12 @@ NULL = "NULL"
 WIDE = ("UBIGINT", "HUGEINT", "UHUGEINT")
 """Integers without a Parquet type; their stored type depends on the values."""
 INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
-WIDENED = {
-    "UTINYINT": "SMALLINT",
-    "USMALLINT": "INTEGER",
-    "UINTEGER": "BIGINT",
-    "UBIGINT": "DECIMAL(20,0)",
-    "HUGEINT": "DECIMAL(38,0)",
-    "UHUGEINT": "DECIMAL(38,0)",
-    "TIMESTAMP_S": "TIMESTAMP",
-    "TIMESTAMP_MS": "TIMESTAMP",
-    "TIMESTAMP_NS": "TIMESTAMP",
-}
-KEPT = {
-    "TINYINT": "byte",
-    "SMALLINT": "short",
-    "INTEGER": "integer",
-    "BIGINT": "long",
-    "FLOAT": "float",
-    "DOUBLE": "double",
-    "BOOLEAN": "boolean",
-    "VARCHAR": "string",
-    "BLOB": "binary",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp_ntz",
-    "TIMESTAMP WITH TIME ZONE": "timestamp",
-}
+WIDENED = {"UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20,0)",
+           "HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)", "TIMESTAMP_S": "TIMESTAMP",
+           "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP"}
+KEPT = {"TINYINT": "byte", "SMALLINT": "short", "INTEGER": "integer", "BIGINT": "long", "FLOAT": "float",
+        "DOUBLE": "double", "BOOLEAN": "boolean", "VARCHAR": "string", "BLOB": "binary", "DATE": "date",
+        "TIMESTAMP": "timestamp_ntz", "TIMESTAMP WITH TIME ZONE": "timestamp"}
 FROM_DELTA = {delta: name for name, delta in KEPT.items()}
 DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
@@ -127,9 +108,8 @@ def unify(a: str, b: str) -> str:
         return max(a, b, key=TIMES.index)
     kinds = {_parse(a).id, _parse(b).id}
     if kinds == {"struct"}:
-        return _struct(
-            (c.name, c.type) for c in unify_columns([[Column(n, t) for n, t in _children(x)] for x in (a, b)])
-        )
+        return _struct((c.name, c.type) for c in unify_columns(
+            [[Column(n, t) for n, t in _children(x)] for x in (a, b)]))
     if kinds == {"list"}:
         return unify(_children(a)[0][1], _children(b)[0][1]) + "[]"
     if kinds == {"map"}:
@@ -162,12 +142,8 @@ def _delta_type(text: str) -> Json:
         return {"type": "struct", "fields": [_field(name, inner) for name, inner in children]}
     if kind == "list":
         return {"type": "array", "elementType": _delta_type(children[0][1]), "containsNull": True}
-    return {
-        "type": "map",
-        "keyType": _delta_type(children[0][1]),
-        "valueType": _delta_type(children[1][1]),
-        "valueContainsNull": True,
-    }
+    return {"type": "map", "keyType": _delta_type(children[0][1]), "valueType": _delta_type(children[1][1]),
+            "valueContainsNull": True}
 
 
 def _field(name: str, kind: str) -> Json:
@@ -194,6 +170,5 @@ def from_delta(schema: str, where: str) -> tuple[Column, ...]:
     try:
         return tuple(Column(f["name"], _from_type(f["type"])) for f in json.loads(schema)["fields"])
     except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(
-            "The schema in the table's log can't be read", where=where, hint="Restore the table to an earlier version."
-        ) from error
+        raise Damaged("The schema in the table's log can't be read", where=where,
+                      hint="Restore the table to an earlier version.") from error

@@ -30,9 +30,8 @@ __all__ = ["Stage"]
 class Stage:
     """Rows for one table from one step; made by `Lake.stage`, ended by `Lake.publish` or `discard`."""
 
-    def __init__(
-        self, table: str, stamp: Stamp, folder: Path, engine: DuckDB, make: Callable[[str, Stamp], Stage]
-    ) -> None:
+    def __init__(self, table: str, stamp: Stamp, folder: Path, engine: DuckDB,
+                 make: Callable[[str, Stamp], Stage]) -> None:
         self.table, self.stamp, self.folder = table, stamp, folder
         self._engine, self._make = engine, make
         self._writer = DuckDB(threads=1)
@@ -59,9 +58,8 @@ class Stage:
         with engine.session(tables) as con:
             self._write(con, sql, params)
 
-    def _write(
-        self, con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Json] = (), nulls: frozenset[str] = frozenset()
-    ) -> None:
+    def _write(self, con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Json] = (),
+               nulls: frozenset[str] = frozenset()) -> None:
         names = {c.name.casefold(): c.name for c in self.columns}
         prefix = f"{self._parts:06}"
         self._parts += 1
@@ -96,18 +94,8 @@ class Stage:
     def snapshot(self) -> Snapshot:
         """What would be published, as a snapshot with version -1: all files under one unified schema."""
         columns = tuple(Column(c.name, "VARCHAR" if c.type == NULL else c.type) for c in self.columns)
-        return Snapshot(
-            self.table,
-            -1,
-            datetime.now(UTC).isoformat(),
-            self.rows,
-            sum(f.bytes for f in self.files),
-            columns,
-            tuple(str(f.path) for f in self.files),
-            "stage",
-            self.stamp.run,
-            self.stamp.step,
-        )
+        return Snapshot(self.table, -1, datetime.now(UTC).isoformat(), self.rows, sum(f.bytes for f in self.files),
+                        columns, tuple(str(f.path) for f in self.files), "stage", self.stamp.run, self.stamp.step)
 
     def split(self, engine: DuckDB, where_sql: str, into: str | None = None) -> Stage:
         """Moves the rows for which `where_sql` is true to a stage of `into` (quarantine.TABLE by default).
@@ -144,15 +132,11 @@ class Stage:
         if layout or crumbs:
             self.files = self._written(self.files, columns, layout, "laid")
         else:
-            self.files = [
-                new
-                for file, ok in zip(list(self.files), fits, strict=True)
-                for new in ([file] if ok else self._written([file], columns, layout, file.path.stem))
-            ]
+            self.files = [new for file, ok in zip(list(self.files), fits, strict=True)
+                          for new in ([file] if ok else self._written([file], columns, layout, file.path.stem))]
 
-    def _written(
-        self, files: Sequence[Written], columns: Sequence[Column], layout: Layout, prefix: str
-    ) -> list[Written]:
+    def _written(self, files: Sequence[Written], columns: Sequence[Column], layout: Layout,
+                 prefix: str) -> list[Written]:
         snapshot = Snapshot(self.table, -1, "", 0, 0, tuple(columns), tuple(str(f.path) for f in files))
         with self._engine.session() as con, space_guard(str(self.folder)):
             new, _ = write(con, self._engine.scan(snapshot), self.folder / "fit", f"fit-{prefix}", layout=layout)
@@ -165,9 +149,7 @@ class Stage:
 
         Whatever interrupts a publish, the rows that were audited are still here for the next attempt.
         """
-        work = Stage(
-            self.table, self.stamp, self.folder.with_name(f"{self.folder.name}.work"), self._engine, self._make
-        )
+        work = Stage(self.table, self.stamp, self.folder.with_name(f"{self.folder.name}.work"), self._engine, self._make)
         shutil.rmtree(work.folder, ignore_errors=True)
         work.folder.mkdir(parents=True)
         work.columns, work._parts = self.columns, self._parts
@@ -214,13 +196,8 @@ def _named(batch: pa.Table) -> pa.Table:
         names.append(chosen)
     table = batch.rename_columns(names)
     for i, field in enumerate(table.schema):
-        plain = (
-            pa.string()
-            if pa.types.is_decimal256(field.type)
-            else pa.float32()
-            if pa.types.is_float16(field.type)
-            else None
-        )
+        plain = (pa.string() if pa.types.is_decimal256(field.type) else
+                 pa.float32() if pa.types.is_float16(field.type) else None)
         if plain:
             table = table.set_column(i, field.name, table.column(i).cast(plain))
     return table

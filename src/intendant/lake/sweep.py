@@ -32,11 +32,9 @@ class Sweep:
         except FileNotFoundError:
             return 0
         except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(
-                "The mark of the oldest kept version can't be read",
-                where=str(path),
-                hint='Write {"floor": N} into it, with N the oldest version that history should show.',
-            ) from error
+            raise Damaged("The mark of the oldest kept version can't be read", where=str(path),
+                          hint='Write {"floor": N} into it, with N the oldest version that history should show.'
+                          ) from error
 
     def vacuum(self, log: Log, keep_versions: int | None, keep_days: float | None) -> int:
         """Bytes freed. The mark is written before the first file goes: no version is offered that lost a file."""

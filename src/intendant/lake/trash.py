@@ -64,23 +64,20 @@ class Trash:
         sync_folder(folder.parent)
         sync_folder(target.parent)
 
-    def give_back(
-        self, table: str, stamp: Stamp, target: Path, occupied: bool, dropped_by: Stamp | None = None
-    ) -> None:
+    def give_back(self, table: str, stamp: Stamp, target: Path, occupied: bool,
+                  dropped_by: Stamp | None = None) -> None:
         """Moves the newest dropped table of that name (that `dropped_by` dropped) back; not twice for one step."""
         note = {"run": stamp.run, "step": stamp.step}
         if occupied:
             returned = target / RETURNED
             if returned.exists() and json.loads(returned.read_text(encoding="utf-8")) == note:
                 return
-            raise LakeError(f"There is a table {table!r} again", where=table, hint="Drop or rename that one first.")
+            raise LakeError(f"There is a table {table!r} again", where=table,
+                            hint="Drop or rename that one first.")
         found = [d for d in self._of(table) if dropped_by in (None, Stamp(d.run, d.step))]
         if not found:
-            raise UnknownName(
-                f"There is no dropped table {table!r}",
-                where=table,
-                hint=did_you_mean(table, [d.table for d in self.items()], "dropped table"),
-            )
+            raise UnknownName(f"There is no dropped table {table!r}", where=table,
+                              hint=did_you_mean(table, [d.table for d in self.items()], "dropped table"))
         home = target.parent / found[0].folder.name.rpartition("~")[0]
         write_json(found[0].folder / RETURNED, note)
         shutil.rmtree(home, ignore_errors=True)  # at most an abandoned stage: there is no table there

@@ -18,51 +18,37 @@ if TYPE_CHECKING:
 __all__ = ["check_keys", "merged"]
 
 
-def check_keys(
-    engine: DuckDB, stage: Stage, columns: Sequence[Column], keys: Sequence[str], base: State | None
-) -> None:
+def check_keys(engine: DuckDB, stage: Stage, columns: Sequence[Column], keys: Sequence[str],
+               base: State | None) -> None:
     """Raises LakeError unless the keys exist, are never NULL in the stage, and are unique there."""
     staged = {c.name.casefold() for c in stage.columns}
     before = {c.name.casefold() for c in base.columns} if base else staged
     missing = [k for k in keys if k.casefold() not in staged or k.casefold() not in before]
     if not keys or missing:
-        raise LakeError(
-            f"There is no key column {', '.join(missing) or '(none given)'} to upsert on",
-            where=stage.table,
-            hint="There is: " + ", ".join(c.name for c in columns) + ".",
-        )
+        raise LakeError(f"There is no key column {', '.join(missing) or '(none given)'} to upsert on",
+                        where=stage.table, hint="There is: " + ", ".join(c.name for c in columns) + ".")
     if not stage.files:
         return
     listed = ", ".join(map(quoted, keys))
     nulls = " OR ".join(f"{quoted(k)} IS NULL" for k in keys)
-    sql = (
-        f"SELECT count(*), count(*) FILTER (WHERE {nulls}), (SELECT count(*) FROM (SELECT DISTINCT {listed}"
-        " FROM staged)) FROM staged"
-    )
+    sql = (f"SELECT count(*), count(*) FILTER (WHERE {nulls}), (SELECT count(*) FROM (SELECT DISTINCT {listed}"
+           " FROM staged)) FROM staged")
     rows, empty, distinct = engine.rows(sql, {"staged": _typed(stage, columns)})[1][0]
     if empty:
-        raise LakeError(
-            f"{empty} rows have no {' and '.join(keys)} to upsert on",
-            where=stage.table,
-            hint=f"Add `drop missing {', '.join(keys)}` or a check that sets them aside.",
-            rows=empty,
-        )
+        raise LakeError(f"{empty} rows have no {' and '.join(keys)} to upsert on", where=stage.table,
+                        hint=f"Add `drop missing {', '.join(keys)}` or a check that sets them aside.", rows=empty)
     if distinct != rows:
-        raise LakeError(
-            f"{rows - distinct} rows repeat a key ({', '.join(keys)})",
-            where=stage.table,
-            hint=f"Add `drop duplicates by {', '.join(keys)} keeping newest by ...`.",
-            rows=rows - distinct,
-        )
+        raise LakeError(f"{rows - distinct} rows repeat a key ({', '.join(keys)})", where=stage.table,
+                        hint=f"Add `drop duplicates by {', '.join(keys)} keeping newest by ...`.",
+                        rows=rows - distinct)
 
 
 def _typed(stage: Stage, columns: Sequence[Column]) -> Snapshot:
     return Snapshot("staged", -1, "", 0, 0, tuple(columns), tuple(str(f.path) for f in stage.files))
 
 
-def _touched(
-    engine: DuckDB, columns: Sequence[Column], keys: Sequence[str], paths: Sequence[str], tables: Tables
-) -> set[str]:
+def _touched(engine: DuckDB, columns: Sequence[Column], keys: Sequence[str], paths: Sequence[str],
+             tables: Tables) -> set[str]:
     listed = ", ".join(map(quoted, keys))
     found = set()
     with engine.session(tables) as con:
@@ -75,16 +61,8 @@ def _touched(
     return found
 
 
-def merged(
-    engine: DuckDB,
-    stage: Stage,
-    columns: Sequence[Column],
-    keys: Sequence[str],
-    paths: Sequence[str],
-    *,
-    rewrite_all: bool,
-    layout: Layout | None = None,
-) -> set[str]:
+def merged(engine: DuckDB, stage: Stage, columns: Sequence[Column], keys: Sequence[str], paths: Sequence[str], *,
+           rewrite_all: bool, layout: Layout | None = None) -> set[str]:
     """Puts the surviving rows of rewritten files before the staged ones; the paths that stay as they are.
 
     With `keys` a survivor is a row whose key isn't staged; `rewrite_all` rewrites every file, as new types need.
@@ -97,9 +75,8 @@ def merged(
         touched = _touched(engine, columns, keys, paths, tables) if matching else set()
     if touched:
         old = Snapshot("old", -1, "", 0, 0, tuple(columns), tuple(p for p in paths if p in touched))
-        survivors = "SELECT * FROM old" + (
-            f" ANTI JOIN staged USING ({', '.join(map(quoted, keys))})" if matching else ""
-        )
+        survivors = "SELECT * FROM old" + (f" ANTI JOIN staged USING ({', '.join(map(quoted, keys))})"
+                                           if matching else "")
         with engine.session({**tables, "old": old}) as con:
             files, _ = write(con, survivors, stage.folder / "kept", "kept", layout=layout)
         stage.files = [*sorted(files, key=lambda f: (str(f.path.parent), f.path.stem)), *stage.files]

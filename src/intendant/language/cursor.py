@@ -66,7 +66,9 @@ class Cursor:
     def refusal(self, message: str, hint: str) -> LanguageError:
         """An error of another sort than a word that doesn't fit, at the cursor."""
         line, column = place(self.text, self.token.at)
-        return LanguageError(message, where=f"line {line}, column {column}", hint=hint, line=line, column=column)
+        return LanguageError(
+            message, where=f"line {line}, column {column}", hint=hint, line=line, column=column
+        )
 
     def error(self, hint: str = "") -> LanguageError:
         """The error at the farthest place reached."""

@@ -21,8 +21,6 @@ def info(which: str | Path = "embedded") -> dict[str, Json]:
     try:
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise ModelError(
-            f"the model card of {path.name!r} can't be read", where=str(path), hint="Train it: `make train`."
-        ) from None
+        raise ModelError(f"the model card of {path.name!r} can't be read", where=str(path), hint="Train it: `make train`.") from None
     said = {k: v for k, v in card.items() if not isinstance(v, list)}
     return {"name": path.stem, "file": str(path), "bytes": path.stat().st_size, **said}

@@ -175,9 +175,7 @@ class Gate:
         good_sql, bad_sql = split_sql(stage.table, snapshot.columns, predicates)
         rows = self.already_aside(stage.table, stamp)
         if rows is None:
-            rows = self.publish_bad(
-                with_origin(bad_sql, step, stamp) if predicates else "", tables, audited, stage, step
-            )
+            rows = self.publish_bad(with_origin(bad_sql, step, stamp) if predicates else "", tables, audited, stage, step)
         elif left := self.lake.reopen(f"quarantine.{stage.table}", stamp):
             left.discard()
         faults.boundary(f"aside:{stamp.step}")

@@ -158,9 +158,7 @@ class Part:
                 faults.boundary(f"after:{name}")
                 return out
             except IntendantError as e:
-                if not e.retry or attempt == (
-                    min(attempts, SOURCE_ATTEMPTS) if isinstance(e, SourceError) else attempts
-                ):
+                if not e.retry or attempt == (min(attempts, SOURCE_ATTEMPTS) if isinstance(e, SourceError) else attempts):
                     return self.failed(name, e.as_dict())
                 self.retry(name, attempt, e)
             except Exception as e:

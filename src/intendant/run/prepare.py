@@ -126,9 +126,7 @@ def _placed(e: IntendantError, text: str, i: int) -> IntendantError:
     """Adds line and column where the unknown name stands in the text itself."""
     name = str(e.facts.get("name", ""))
     start, end = _span(text, i)
-    found = (
-        re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text[start:end]) if isinstance(e, UnknownName) and name else None
-    )
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text[start:end]) if isinstance(e, UnknownName) and name else None
     if found:
         line, column = place_in(text, start + found.start())
         e.where = f"line {line}, column {column}" + (f", in {e.where}" if e.where else "")

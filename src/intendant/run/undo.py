@@ -74,7 +74,9 @@ class Undo:
 
     def told(self, table: str, versions: list[int], to: int | None) -> None:
         for version in sorted(versions, reverse=True):
-            self.tell(f"undo.{table}.{version}", "table.rolled_back", {"table": table, "undone": version, "to": to})
+            self.tell(
+                f"undo.{table}.{version}", "table.rolled_back", {"table": table, "undone": version, "to": to}
+            )
 
     def settings(self, table: str, events: list[Event], stamp: Stamp) -> None:
         """The layout that the table had before the run's first publish of it."""

@@ -38,11 +38,8 @@ def export(con: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
     except duckdb.Error as error:
         text = str(error).partition("\n")[0][:200]
         if "No space left" in text:
-            raise DiskFull(
-                f"No space left to write {path.name!r}",
-                where=str(path.parent),
-                hint="Free some space and run it again.",
-            ) from error
+            raise DiskFull(f"No space left to write {path.name!r}", where=str(path.parent),
+                           hint="Free some space and run it again.") from error
         raise EngineError(f"{path.name!r} could not be written: {text}", where=str(path.parent)) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -54,9 +51,6 @@ def _options(path: Path) -> str:
     packed = PACKED.get(suffixes[-1], "") if suffixes else ""
     suffix = (suffixes[-2] if len(suffixes) > 1 else "") if packed else (suffixes[-1] if suffixes else "")
     if suffix not in FORMATS or (packed and suffix == ".parquet"):
-        raise UsageError(
-            f"{path.name!r} has no suffix that tells a format",
-            where=str(path.parent),
-            hint=did_you_mean(suffix, FORMATS, "format"),
-        )
+        raise UsageError(f"{path.name!r} has no suffix that tells a format", where=str(path.parent),
+                         hint=did_you_mean(suffix, FORMATS, "format"))
     return FORMATS[suffix] + (f", COMPRESSION {packed}" if packed else "")

@@ -40,13 +40,9 @@ class Ledger:
         cursor.execute(
             f'CREATE TABLE IF NOT EXISTS {name} ("run" TEXT NOT NULL, "step" TEXT NOT NULL, "table" TEXT NOT NULL, '
             '"rows" BIGINT NOT NULL, "at" TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, '
-            'PRIMARY KEY ("run", "step", "table"))'
-        )
-        cursor.execute(
-            f'INSERT INTO {name} ("run", "step", "table", "rows") VALUES ({one}, {two}, {three}, 0) '
-            'ON CONFLICT DO NOTHING RETURNING "rows"',
-            key,
-        )
+            'PRIMARY KEY ("run", "step", "table"))')
+        cursor.execute(f'INSERT INTO {name} ("run", "step", "table", "rows") VALUES ({one}, {two}, {three}, 0) '
+                       'ON CONFLICT DO NOTHING RETURNING "rows"', key)
         if cursor.fetchone() is not None:
             return None
         cursor.execute(f'SELECT "rows" FROM {name} WHERE "run" = {one} AND "step" = {two} AND "table" = {three}', key)
@@ -57,8 +53,6 @@ class Ledger:
     def end(self, cursor: Cursor, rows: int) -> None:
         """Notes how many rows were written."""
         one, two, three, four = (f"{self.mark}{n}" for n in (1, 2, 3, 4))
-        cursor.execute(
-            f'UPDATE {self.schema}"{LEDGER}" SET "rows" = {four} '
-            f'WHERE "run" = {one} AND "step" = {two} AND "table" = {three}',
-            (self.stamp.run, self.stamp.step, self.table, rows),
-        )
+        cursor.execute(f'UPDATE {self.schema}"{LEDGER}" SET "rows" = {four} '
+                       f'WHERE "run" = {one} AND "step" = {two} AND "table" = {three}',
+                       (self.stamp.run, self.stamp.step, self.table, rows))

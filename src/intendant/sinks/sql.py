@@ -26,16 +26,8 @@ Mode = Literal["replace", "append", "upsert"]
 STAGE = "intendant_stage"
 
 
-def deliver(
-    url: str,
-    table: str,
-    data: Iterable[pa.Table],
-    mode: Mode,
-    keys: Sequence[str] = (),
-    *,
-    root: Path = Path(),
-    stamp: Stamp | None = None,
-) -> int:
+def deliver(url: str, table: str, data: Iterable[pa.Table], mode: Mode, keys: Sequence[str] = (), *,
+            root: Path = Path(), stamp: Stamp | None = None) -> int:
     """Writes all rows of `data` into `table` and returns how many; the batches share one schema.
 
     `url` is sqlite:///path (relative to `root`) or postgresql://...; in PostgreSQL `schema.table` names a schema.
@@ -47,39 +39,27 @@ def deliver(
     stamp that is noted already writes nothing and returns how many rows it wrote then.
     """
     if mode == "upsert" and not keys:
-        raise UsageError("An upsert needs the columns that identify a row", where=table, hint="Add `upsert on COLUMN`.")
+        raise UsageError("An upsert needs the columns that identify a row", where=table,
+                         hint="Add `upsert on COLUMN`.")
     batches = iter(data)
     first = next(batches, None)
     if first is None or not first.num_columns:
         return 0
     missing = [key for key in keys if key not in first.column_names]
     if missing:
-        raise UsageError(
-            f"The rows have no column {missing[0]!r}", where=table, hint=f"They have: {', '.join(first.column_names)}."
-        )
+        raise UsageError(f"The rows have no column {missing[0]!r}", where=table,
+                         hint=f"They have: {', '.join(first.column_names)}.")
     rows = chain([first], batches)
     if url.startswith("sqlite://"):
-        return _to_sqlite(
-            root / url.removeprefix("sqlite://").removeprefix("/"), table, first.schema, rows, mode, keys, stamp
-        )
+        return _to_sqlite(root / url.removeprefix("sqlite://").removeprefix("/"), table, first.schema, rows, mode, keys, stamp)
     if url.startswith(("postgresql://", "postgres://")):
         return _to_postgres(url, table, first.schema, rows, mode, keys, stamp)
-    raise UsageError(
-        "A delivery needs a url of SQLite or PostgreSQL",
-        where=table,
-        hint='Write "sqlite:///name.db" or "postgresql://user@host/db".',
-    )
+    raise UsageError("A delivery needs a url of SQLite or PostgreSQL", where=table,
+                     hint='Write "sqlite:///name.db" or "postgresql://user@host/db".')
 
 
-def _to_sqlite(
-    path: Path,
-    table: str,
-    schema: pa.Schema,
-    rows: Iterator[pa.Table],
-    mode: Mode,
-    keys: Sequence[str],
-    stamp: Stamp | None,
-) -> int:
+def _to_sqlite(path: Path, table: str, schema: pa.Schema, rows: Iterator[pa.Table], mode: Mode,
+               keys: Sequence[str], stamp: Stamp | None) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     columns = ", ".join(f"{_quoted(f.name)} {_sqlite_type(f.type)}" for f in schema)
@@ -113,21 +93,13 @@ def _to_sqlite(
                 con.execute("ROLLBACK")
                 raise
     except sqlite3.Error as error:
-        raise SourceRefused(
-            f"SQLite refused: {error}", where=f"{path.name} {table}", hint="Nothing was written."
-        ) from error
+        raise SourceRefused(f"SQLite refused: {error}", where=f"{path.name} {table}",
+                            hint="Nothing was written.") from error
     return written
 
 
-def _to_postgres(
-    url: str,
-    table: str,
-    schema: pa.Schema,
-    rows: Iterator[pa.Table],
-    mode: Mode,
-    keys: Sequence[str],
-    stamp: Stamp | None,
-) -> int:
+def _to_postgres(url: str, table: str, schema: pa.Schema, rows: Iterator[pa.Table], mode: Mode,
+                 keys: Sequence[str], stamp: Stamp | None) -> int:
     target = ".".join(_quoted(part) for part in table.split(".", 1))
     schema_of = f"{_quoted(table.split('.', 1)[0])}." if "." in table else ""
     ledger = Ledger(stamp, table, "$", schema_of) if stamp else None
@@ -141,8 +113,7 @@ def _to_postgres(
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {target} ({columns})")
             shaped = (_flat(batch) for batch in rows)
             reader = pa.RecordBatchReader.from_batches(
-                _flat(schema.empty_table()).schema, (b for t in shaped for b in t.to_batches())
-            )
+                _flat(schema.empty_table()).schema, (b for t in shaped for b in t.to_batches()))
             written = int(cursor.adbc_ingest(STAGE, reader, mode="create", temporary=True))
             typed = ", ".join(f"CAST({_quoted(f.name)} AS {_postgres_type(f.type)})" for f in schema)
             statements = _merge(STAGE, target, schema, keys, "IS NOT DISTINCT FROM", typed)
@@ -160,22 +131,18 @@ def _to_postgres(
 def _refused(error: Exception, table: str) -> SourceError:
     text = " ".join(str(error).split())[:300]
     if "Failed to connect" in text and "FATAL" not in text:
-        return SourceUnreachable(
-            f"PostgreSQL is not reachable: {text}", where=table, hint="Check host and port, and that it runs."
-        )
+        return SourceUnreachable(f"PostgreSQL is not reachable: {text}", where=table,
+                                 hint="Check host and port, and that it runs.")
     return SourceRefused(f"PostgreSQL refused: {text}", where=table, hint="Nothing was written.")
 
 
-def _merge(
-    stage: str, target: str, schema: pa.Schema, keys: Sequence[str], same: str, values: str = ""
-) -> tuple[str, ...]:
+def _merge(stage: str, target: str, schema: pa.Schema, keys: Sequence[str], same: str,
+           values: str = "") -> tuple[str, ...]:
     """Delete what has the same keys, then insert: needs no unique index on the target."""
     on = " AND ".join(f"t.{_quoted(k)} {same} s.{_quoted(k)}" for k in keys)
     names = ", ".join(_quoted(f.name) for f in schema)
-    return (
-        f"DELETE FROM {target} AS t WHERE EXISTS (SELECT 1 FROM {stage} AS s WHERE {on})",
-        f"INSERT INTO {target} ({names}) SELECT {values or names} FROM {stage}",
-    )
+    return (f"DELETE FROM {target} AS t WHERE EXISTS (SELECT 1 FROM {stage} AS s WHERE {on})",
+            f"INSERT INTO {target} ({names}) SELECT {values or names} FROM {stage}")
 
 
 def _tuples(batch: pa.Table) -> Iterator[tuple[Json, ...]]:
@@ -203,10 +170,8 @@ def _flat(batch: pa.Table) -> pa.Table:
     """Nested and null columns as text, decimals as text, which PostgreSQL casts by the column it goes to."""
     for index, field in enumerate(batch.schema):
         if pa.types.is_nested(field.type):
-            texts = [
-                None if v is None else json.dumps(v, default=str, ensure_ascii=False)
-                for v in batch.column(index).to_pylist()
-            ]
+            texts = [None if v is None else json.dumps(v, default=str, ensure_ascii=False)
+                     for v in batch.column(index).to_pylist()]
             batch = batch.set_column(index, field.name, pa.array(texts, pa.string()))
         elif pa.types.is_null(field.type):
             batch = batch.set_column(index, field.name, pa.nulls(batch.num_rows, pa.string()))
@@ -232,16 +197,10 @@ def _postgres_type(type_: pa.DataType) -> str:
         return f"numeric({type_.precision},{type_.scale})"
     if pa.types.is_timestamp(type_):
         return "timestamptz" if type_.tz else "timestamp"
-    for check, name in (
-        (pa.types.is_boolean, "boolean"),
-        (pa.types.is_integer, "bigint"),
-        (pa.types.is_floating, "double precision"),
-        (pa.types.is_date, "date"),
-        (pa.types.is_time, "time"),
-        (pa.types.is_nested, "jsonb"),
-        (pa.types.is_binary, "bytea"),
-        (pa.types.is_large_binary, "bytea"),
-    ):
+    for check, name in ((pa.types.is_boolean, "boolean"), (pa.types.is_integer, "bigint"),
+                        (pa.types.is_floating, "double precision"), (pa.types.is_date, "date"),
+                        (pa.types.is_time, "time"), (pa.types.is_nested, "jsonb"), (pa.types.is_binary, "bytea"),
+                        (pa.types.is_large_binary, "bytea")):
         if check(type_):
             return name
     return "text"

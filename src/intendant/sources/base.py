@@ -60,11 +60,8 @@ class Source(ABC):
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            raise WorkspaceError(
-                f"limits.{name} must be a number above 0, not {value!r}",
-                where=self.where,
-                hint=f"Write limits = {{ {name} = 10 }}.",
-            )
+            raise WorkspaceError(f"limits.{name} must be a number above 0, not {value!r}", where=self.where,
+                                 hint=f"Write limits = {{ {name} = 10 }}.")
         return float(value)
 
     def unknown_resource(self, resource: str, known: Iterable[str]) -> UnknownName:

@@ -25,16 +25,8 @@ from intendant.types import Json, ReadRequest, Resource
 
 __all__ = ["FilesSource"]
 
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
+FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
+           ".parquet": "parquet", ".pq": "parquet"}
 PACKED = (".gz", ".zst")
 BATCH_ROWS = 100_000
 RESOURCE_KEYS = {
@@ -70,11 +62,8 @@ class FilesSource(Source):
         for resource, table in (config.get("resources") or {}).items():
             for key in table:
                 if key not in RESOURCE_KEYS:
-                    raise WorkspaceError(
-                        f"resources.{resource}.{key} is not a setting",
-                        where=self.where,
-                        hint=did_you_mean(key, RESOURCE_KEYS, "setting"),
-                    )
+                    raise WorkspaceError(f"resources.{resource}.{key} is not a setting", where=self.where,
+                                         hint=did_you_mean(key, RESOURCE_KEYS, "setting"))
 
     @property
     def folder(self) -> Path:
@@ -133,24 +122,17 @@ class FilesSource(Source):
                 raise self.unknown_resource(resource, found)
             files, format_ = found[resource], None
         if not files:
-            raise SourceRefused(
-                f"No file for the resource {resource!r}", where=str(self.folder), hint="Check path in intendant.toml."
-            )
+            raise SourceRefused(f"No file for the resource {resource!r}", where=str(self.folder),
+                                hint="Check path in intendant.toml.")
         for file in files:
             self._inside(file)
         format_ = format_ or _format(files[0])
         if format_ not in set(FORMATS.values()):
-            raise SourceRefused(
-                f"{Path(files[0]).name!r} is of no known format",
-                where=self.where,
-                hint=f"Known are: {', '.join(FORMATS)}; or set format of the resource.",
-            )
+            raise SourceRefused(f"{Path(files[0]).name!r} is of no known format", where=self.where,
+                                hint=f"Known are: {', '.join(FORMATS)}; or set format of the resource.")
         if len({_format(f) for f in files}) > 1:
-            raise SourceRefused(
-                f"The files of {resource!r} are of several formats",
-                where=self.where,
-                hint="Declare one resource for each format.",
-            )
+            raise SourceRefused(f"The files of {resource!r} are of several formats", where=self.where,
+                                hint="Declare one resource for each format.")
         return files, str(format_)
 
     def _declared_files(self, path: str) -> list[str]:
@@ -161,11 +143,8 @@ class FilesSource(Source):
             return
         real, folder = Path(file).resolve(), self.folder.resolve()
         if real != folder and folder not in real.parents:
-            raise PathRefused(
-                f"{Path(file).name!r} leads out of the source's folder",
-                where=str(self.folder),
-                hint="A source reads only files below its path; move the file there.",
-            )
+            raise PathRefused(f"{Path(file).name!r} leads out of the source's folder", where=str(self.folder),
+                              hint="A source reads only files below its path; move the file there.")
 
     def read(self, request: ReadRequest, notify: Notify) -> Iterator[pa.Table]:
         """See Source.read; CSV and Parquet push down columns, order, count and cursor."""
@@ -183,15 +162,13 @@ class FilesSource(Source):
                 if request.count and not request.order and read >= request.count:
                     return
         except duckdb.Error as error:
-            raise SourceDamaged(
-                f"{Path(files[0]).name!r} can't be read as {format_}: {_brief(error)}", where=self.where
-            ) from error
+            raise SourceDamaged(f"{Path(files[0]).name!r} can't be read as {format_}: {_brief(error)}",
+                                where=self.where) from error
         finally:
             con.close()
 
-    def _tables(
-        self, con: duckdb.DuckDBPyConnection, files: list[str], format_: str, request: ReadRequest, notify: Notify
-    ) -> Iterator[pa.Table]:
+    def _tables(self, con: duckdb.DuckDBPyConnection, files: list[str], format_: str, request: ReadRequest,
+                notify: Notify) -> Iterator[pa.Table]:
         def reject(reason: str, raw: str) -> None:
             notify("source.row_rejected", {"reason": reason, "raw": raw})
 
@@ -218,12 +195,10 @@ class FilesSource(Source):
         try:
             con.execute("LOAD httpfs")
         except duckdb.Error as error:
-            raise SourceRefused(
-                "Reading files by address needs DuckDB's extension httpfs, which isn't installed",
-                where=self.where,
-                hint='Where there is a network, run once: python -c "import duckdb; '
-                "duckdb.execute('INSTALL httpfs')\"; or copy the file to a folder.",
-            ) from error
+            raise SourceRefused("Reading files by address needs DuckDB's extension httpfs, which isn't installed",
+                                where=self.where,
+                                hint="Where there is a network, run once: python -c \"import duckdb; "
+                                     "duckdb.execute('INSTALL httpfs')\"; or copy the file to a folder.") from error
 
 
 def _until_glob(parts: tuple[str, ...]) -> list[str]:

@@ -19,13 +19,8 @@ from intendant.types import Json, ReadRequest, Resource
 __all__ = ["KafkaSource"]
 
 BATCH_MESSAGES = 50_000
-REFUSED = (
-    KafkaError._AUTHENTICATION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
-)
+REFUSED = (KafkaError._AUTHENTICATION, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.SASL_AUTHENTICATION_FAILED,
+           KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
 class KafkaSource(Source):
@@ -57,10 +52,8 @@ class KafkaSource(Source):
 
     def resources(self) -> tuple[Resource, ...]:
         meaning = self.config.get("resources") or {}
-        return tuple(
-            Resource(self.name, topic, meaning.get(topic, {}).get("key"), meaning.get(topic, {}).get("timestamp"))
-            for topic in self.topics
-        )
+        return tuple(Resource(self.name, topic, meaning.get(topic, {}).get("key"),
+                              meaning.get(topic, {}).get("timestamp")) for topic in self.topics)
 
     def read(self, request: ReadRequest, notify: Notify) -> Iterator[pa.Table]:
         """See Source.read; pushes down a count without an order."""
@@ -78,23 +71,13 @@ class KafkaSource(Source):
 
     def _consumer(self) -> Consumer:
         options = {str(k): v for k, v in (self.config.get("options") or {}).items()}
-        return Consumer(
-            {
-                "bootstrap.servers": self.brokers,
-                "group.id": "intendant",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "log_level": 0,
-                "error_cb": lambda error: None,
-                **options,
-            }
-        )
+        return Consumer({
+            "bootstrap.servers": self.brokers, "group.id": "intendant", "enable.auto.commit": False,
+            "enable.auto.offset.store": False, "auto.offset.reset": "earliest", "enable.partition.eof": True,
+            "log_level": 0, "error_cb": lambda error: None, **options})
 
-    def _batches(
-        self, consumer: Consumer, rows: JsonRows, kinds: Kinds, request: ReadRequest, notify: Notify
-    ) -> Iterator[pa.Table]:
+    def _batches(self, consumer: Consumer, rows: JsonRows, kinds: Kinds, request: ReadRequest,
+                 notify: Notify) -> Iterator[pa.Table]:
         left, starts, total = self._span(consumer, request.resource)
         if not left:
             return
@@ -140,11 +123,8 @@ class KafkaSource(Source):
         while left and len(out) < most:
             messages = consumer.consume(min(10_000, most - len(out)), timeout=0.2)
             if not messages and time.monotonic() - quiet_since > self.timeout:
-                raise SourceUnreachable(
-                    f"The brokers sent nothing for {self.timeout:g} seconds",
-                    where=self.where,
-                    hint="Are the brokers up?",
-                )
+                raise SourceUnreachable(f"The brokers sent nothing for {self.timeout:g} seconds", where=self.where,
+                                        hint="Are the brokers up?")
             if messages:
                 quiet_since = time.monotonic()
             for message in messages:
@@ -168,11 +148,9 @@ class KafkaSource(Source):
 
     def _error(self, error: KafkaError) -> SourceError:
         if error.code() in REFUSED:
-            return SourceRefused(
-                f"Kafka refused: {error.str()}", where=self.where, hint="Check topics and the security options."
-            )
+            return SourceRefused(f"Kafka refused: {error.str()}", where=self.where,
+                                 hint="Check topics and the security options.")
         if error.code() in (KafkaError._BAD_MSG, KafkaError.INVALID_MSG):
             return SourceDamaged(f"Kafka sent a damaged message: {error.str()}", where=self.where)
-        return SourceUnreachable(
-            f"Kafka is not reachable: {error.str()}", where=self.where, hint="Check brokers, and that they run."
-        )
+        return SourceUnreachable(f"Kafka is not reachable: {error.str()}", where=self.where,
+                                 hint="Check brokers, and that they run.")

@@ -50,10 +50,8 @@ class RestSource(Source):
 
     kind = "rest"
     summary = "JSON over HTTP, every common pagination and authentication"
-    example = (
-        'kind = "rest"\nurl = "https://api.example.com"\nauth = { bearer = "${SALES_TOKEN}" }\n'
-        'resources = { orders = { path = "/orders", key = "order_id", timestamp = "created_at" } }'
-    )
+    example = ('kind = "rest"\nurl = "https://api.example.com"\nauth = { bearer = "${SALES_TOKEN}" }\n'
+               'resources = { orders = { path = "/orders", key = "order_id", timestamp = "created_at" } }')
     settings = {
         "url": "address of the API",
         "auth": "{ bearer }, { basic = { user, password } } or { api_key = { header or query, value } }",
@@ -78,7 +76,8 @@ class RestSource(Source):
     def _address(self) -> tuple[str, Auth]:
         url = self.config.get("url")
         if not isinstance(url, str):
-            raise WorkspaceError("A rest source needs a url", where=self.where, hint='Write url = "https://host/path".')
+            raise WorkspaceError("A rest source needs a url", where=self.where,
+                                 hint='Write url = "https://host/path".')
         check_url(url, self.where)
         auth = Auth.from_config(self._table("auth"), self.where)
         parts = urlsplit(url)
@@ -91,9 +90,8 @@ class RestSource(Source):
     def _table(self, key: str) -> Mapping[str, Json]:
         value = self.config.get(key) or {}
         if not isinstance(value, Mapping):
-            raise WorkspaceError(
-                f"{key} must be a table, not {value!r}" if key != "auth" else "auth must be a table", where=self.where
-            )
+            raise WorkspaceError(f"{key} must be a table, not {value!r}" if key != "auth" else "auth must be a table",
+                                 where=self.where)
         return value
 
     def _count(self, key: str, default: int) -> int:
@@ -116,18 +114,12 @@ class RestSource(Source):
         out: dict[str, Mapping[str, Json]] = {}
         for name, table in self._table("resources").items():
             if not isinstance(table, Mapping):
-                raise WorkspaceError(
-                    f"resources.{name} must be a table",
-                    where=self.where,
-                    hint=f'Write resources = {{ {name} = {{ path = "/{name}" }} }}.',
-                )
+                raise WorkspaceError(f"resources.{name} must be a table", where=self.where,
+                                     hint=f'Write resources = {{ {name} = {{ path = "/{name}" }} }}.')
             for key in table:
                 if key not in RESOURCE_KEYS:
-                    raise WorkspaceError(
-                        f"resources.{name}.{key} is not a setting",
-                        where=self.where,
-                        hint=did_you_mean(key, RESOURCE_KEYS, "setting"),
-                    )
+                    raise WorkspaceError(f"resources.{name}.{key} is not a setting", where=self.where,
+                                         hint=did_you_mean(key, RESOURCE_KEYS, "setting"))
             out[name] = table
         return out
 
@@ -136,12 +128,9 @@ class RestSource(Source):
         if not self._declared:
             self._declared = self._discover()
             return tuple(self._looked_at(name) for name in list(self._declared)[:MOST_PEEKED]) + tuple(
-                Resource(self.name, name) for name in list(self._declared)[MOST_PEEKED:]
-            )
-        return tuple(
-            Resource(self.name, name, table.get("key"), table.get("timestamp"))
-            for name, table in self._declared.items()
-        )
+                Resource(self.name, name) for name in list(self._declared)[MOST_PEEKED:])
+        return tuple(Resource(self.name, name, table.get("key"), table.get("timestamp"))
+                     for name, table in self._declared.items())
 
     def _discover(self) -> dict[str, Mapping[str, Json]]:
         http = self._http(lambda kind, data: None)
@@ -165,23 +154,13 @@ class RestSource(Source):
         except SourceError:
             return Resource(self.name, name)
         key, moment = guess_key(table, name), guess_timestamp(table)
-        self._declared[name] = {
-            **self._declared[name],
-            **({"key": key} if key else {}),
-            **({"timestamp": moment} if moment else {}),
-        }
+        self._declared[name] = {**self._declared[name], **({"key": key} if key else {}),
+                                **({"timestamp": moment} if moment else {})}
         return Resource(self.name, name, key, moment)
 
     def _http(self, notify: Notify) -> Http:
-        return Http(
-            self.url,
-            auth=self.auth,
-            retry=self.retry,
-            timeouts=self.timeouts,
-            pace=Pace(self.limit("requests_per_second")),
-            cap=self.page_cap,
-            notify=notify,
-        )
+        return Http(self.url, auth=self.auth, retry=self.retry, timeouts=self.timeouts,
+                    pace=Pace(self.limit("requests_per_second")), cap=self.page_cap, notify=notify)
 
     def _spec(self, name: str) -> Mapping[str, Json]:
         if not self._declared:
@@ -202,14 +181,8 @@ class RestSource(Source):
         """See Source.read; pushes down count, order (where the API proves that it sorts) and a declared since_param."""
         spec = self._spec(request.resource)
         http, rows = self._http(notify), JsonRows()
-        pages = Pages(
-            http,
-            request.resource,
-            spec.get("rows"),
-            Hints(
-                str(spec.get("cursor_param", "")), str(spec.get("page_param", "")), str(spec.get("offset_param", ""))
-            ),
-        )
+        pages = Pages(http, request.resource, spec.get("rows"), Hints(
+            str(spec.get("cursor_param", "")), str(spec.get("page_param", "")), str(spec.get("offset_param", ""))))
         try:
             yield from self._batches(request, spec, pages, rows, notify)
         finally:
@@ -217,9 +190,8 @@ class RestSource(Source):
             http.close()
             rows.close()
 
-    def _batches(
-        self, request: ReadRequest, spec: Mapping[str, Json], pages: Pages, rows: JsonRows, notify: Notify
-    ) -> Iterator[pa.Table]:
+    def _batches(self, request: ReadRequest, spec: Mapping[str, Json], pages: Pages, rows: JsonRows,
+                 notify: Notify) -> Iterator[pa.Table]:
         url = self._first_url(request.resource, spec, request)
         order = Order(request.by, request.order) if request.count and request.order and request.by else None
         stop = request.count if not request.order else None
@@ -235,9 +207,8 @@ class RestSource(Source):
                 continue
             read += table.num_rows
             if self.row_cap and read > self.row_cap:
-                raise SourceTooLarge(
-                    f"More than {self.row_cap} rows came", where=pages.where, hint="Ask for less, or raise max_rows."
-                )
+                raise SourceTooLarge(f"More than {self.row_cap} rows came", where=pages.where,
+                                     hint="Ask for less, or raise max_rows.")
             if stop is not None and order is not None and not order.holds(table):
                 stop = None
                 pages.read_all()

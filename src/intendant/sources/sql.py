@@ -42,11 +42,8 @@ class SqlSource(Source):
         super().__init__(name, config, root)
         url = config.get("url")
         if not isinstance(url, str) or not url.startswith(("sqlite://", "postgresql://", "postgres://")):
-            raise WorkspaceError(
-                "A sql source needs a url of SQLite or PostgreSQL",
-                where=self.where,
-                hint='Write url = "sqlite:///path.db" or "postgresql://user:${PW}@host/db".',
-            )
+            raise WorkspaceError("A sql source needs a url of SQLite or PostgreSQL", where=self.where,
+                                 hint='Write url = "sqlite:///path.db" or "postgresql://user:${PW}@host/db".')
         self.url = url
         self.limit("rows_per_second")
 
@@ -71,15 +68,9 @@ class SqlSource(Source):
         out = []
         for name, table in declared.items():
             known = found.get(str(table.get("table", name)))
-            out.append(
-                Resource(
-                    self.name,
-                    name,
-                    table.get("key") or (known.key if known else None),
-                    table.get("timestamp") or (known.timestamp if known else None),
-                    known.columns if known else (),
-                )
-            )
+            out.append(Resource(self.name, name, table.get("key") or (known.key if known else None),
+                                table.get("timestamp") or (known.timestamp if known else None),
+                                known.columns if known else ()))
         return tuple(out)
 
     def read(self, request: ReadRequest, notify: Notify) -> Iterator[pa.Table]:

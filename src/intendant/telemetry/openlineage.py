@@ -32,11 +32,7 @@ def events_of(facts: Sequence[Event], namespace: str) -> list[dict[str, Json]]:
     published = [e for e in facts if e.kind == "table.published"]
     run = {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{proposed.run}"))}
     described = {"_producer": PRODUCER, "_schemaURL": DOCUMENTATION, "description": proposed.data["intent"]}
-    job = {
-        "namespace": namespace,
-        "name": proposed.data["plan"].splitlines()[0][:200],
-        "facets": {"documentation": described},
-    }
+    job = {"namespace": namespace, "name": proposed.data["plan"].splitlines()[0][:200], "facets": {"documentation": described}}
     base = {"run": run, "job": job, "producer": PRODUCER, "schemaURL": RUN_EVENT}
     start = {**base, "eventType": "START", "eventTime": proposed.at, "inputs": [], "outputs": []}
     end = {

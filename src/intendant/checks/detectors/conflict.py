@@ -58,11 +58,8 @@ class Conflict(Detector):
         A source has a name; where a number or a date stands, the table tells how things change, and nobody errs.
         """
         total = len(next(iter(codes.values())))
-        repeated = {
-            c: n
-            for c, v in codes.items()
-            if 3 <= (n := int(v.max()) + 1) <= total / FEWEST_REPORTS and (v >= 0).mean() > 0.95
-        }
+        repeated = {c: n for c, v in codes.items() if 3 <= (n := int(v.max()) + 1) <= total / FEWEST_REPORTS
+                    and (v >= 0).mean() > 0.95}
         best: Reports | None = None
         for thing, things in repeated.items():
             for source, sources in repeated.items():
@@ -77,9 +74,8 @@ class Conflict(Detector):
         return best
 
     @staticmethod
-    def look(
-        subject: Subject, reports: Reports, fact: str, codes: dict[str, Codes], names: dict[str, list[str]]
-    ) -> Iterator[Finding]:
+    def look(subject: Subject, reports: Reports, fact: str, codes: dict[str, Codes],
+             names: dict[str, list[str]]) -> Iterator[Finding]:
         thing, own = codes[reports.thing], codes[fact]
         truth, sure = vote(thing, own)
         rows = (own != truth) & sure
@@ -95,16 +91,9 @@ class Conflict(Detector):
         (key, value), best = next(iter(wrong.items()))
         said = "missing" if value is None else repr(value)
         yield subject.finding(
-            "conflict",
-            fact,
-            found,
-            f"{subject.so_many(found, fact)} disagree with what most {reports.source}"
-            f" say of the same {a.name}, e.g. {said} for {key!r}, not {best!r}.",
-            where=where,
-            confidence=0.7,
-            mend=corrected(subject.table, a, b, wrong),
-            samples=[{a.name: k, fact: v} for k, v in list(wrong)[:5]],
-        )
+            "conflict", fact, found, f"{subject.so_many(found, fact)} disagree with what most {reports.source}"
+            f" say of the same {a.name}, e.g. {said} for {key!r}, not {best!r}.", where=where, confidence=0.7,
+            mend=corrected(subject.table, a, b, wrong), samples=[{a.name: k, fact: v} for k, v in list(wrong)[:5]])
 
 
 def named(sources: list[str]) -> bool:

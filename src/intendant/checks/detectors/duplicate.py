@@ -54,22 +54,14 @@ class Duplicate(Detector):
         rows = int(subject.query(f"SELECT coalesce(sum(n - 1), 0) FROM ({grouped}) AS t")[0][0])
         if not rows:
             return
-        examples = [
-            r[0] if len(key) == 1 else r[:-1]
-            for r in subject.query(f"SELECT * FROM ({grouped}) AS t ORDER BY n DESC, {names} LIMIT 3")
-        ]
+        examples = [r[0] if len(key) == 1 else r[:-1]
+                    for r in subject.query(f"SELECT * FROM ({grouped}) AS t ORDER BY n DESC, {names} LIMIT 3")]
         said = ", ".join(key)
         where = Unique().broken(Rule("unique", columns=tuple(key)), subject.columns).sql("duckdb")
-        yield subject.finding(
-            "unique",
-            key[0] if len(key) == 1 else None,
-            rows,
-            f"{rows} of {subject.total} rows repeat a {said}, e.g. {shown(examples)}.",
-            where=where,
-            mend=mend.transform(subject.table, "drop_duplicates", keys=tuple(key)),
-            confidence=confidence,
-            samples=map(str, examples),
-        )
+        yield subject.finding("unique", key[0] if len(key) == 1 else None, rows,
+                              f"{rows} of {subject.total} rows repeat a {said}, e.g. {shown(examples)}.", where=where,
+                              mend=mend.transform(subject.table, "drop_duplicates", keys=tuple(key)),
+                              confidence=confidence, samples=map(str, examples))
 
     @staticmethod
     def whole_rows(subject: Subject) -> Iterator[Finding]:
@@ -77,12 +69,6 @@ class Duplicate(Detector):
         distinct = subject.query(f"SELECT count(DISTINCT hash({names})) FROM {subject.sql}")[0][0]
         rows = subject.total - int(distinct)
         if rows:
-            yield subject.finding(
-                "duplicate_row",
-                None,
-                rows,
-                f"{rows} of {subject.total} rows are there already.",
-                where=f"row_number() OVER (PARTITION BY {names}) > 1",
-                mend=mend.transform(subject.table, "drop_duplicates"),
-                confidence=0.9,
-            )
+            yield subject.finding("duplicate_row", None, rows, f"{rows} of {subject.total} rows are there already.",
+                                  where=f"row_number() OVER (PARTITION BY {names}) > 1",
+                                  mend=mend.transform(subject.table, "drop_duplicates"), confidence=0.9)

@@ -24,12 +24,10 @@ class Misplaced(Detector):
     def find(self, subject: Subject) -> Iterator[Finding]:
         columns = subject.flat("text")
         for other in columns:
-            domain = {
-                v for v, n in subject.present(other.name).items() if n > 1 and " " not in v.strip() and len(v) > 1
-            }
+            domain = {v for v, n in subject.present(other.name).items()
+                      if n > 1 and " " not in v.strip() and len(v) > 1}
             gaps = sum(n for v, n in subject.values(other.name).items() if not v.strip()) + (
-                subject.total - subject.stats[other.name].filled
-            )
+                subject.total - subject.stats[other.name].filled)
             if not domain or len(domain) > MOST_VALUES or not 0 < gaps < 0.5 * subject.total:
                 continue
             for column in columns:
@@ -51,17 +49,8 @@ class Misplaced(Detector):
         rows = subject.count(where)
         if rows < max(FEWEST, 0.3 * gaps) or rows < 0.8 * subject.count(listed):
             return
-        evidence = (
-            f"{subject.so_many(rows, column.name)} end with what belongs in {other.name}, which is"
-            f" missing there: {shown(suspects)}."
-        )
-        yield subject.finding(
-            "misplaced",
-            column.name,
-            rows,
-            evidence,
-            where=where,
-            mend=mend.guard(subject.table, Rule("not_null", column=other.name)),
-            confidence=0.85,
-            samples=suspects[:5],
-        )
+        evidence = (f"{subject.so_many(rows, column.name)} end with what belongs in {other.name}, which is"
+                    f" missing there: {shown(suspects)}.")
+        yield subject.finding("misplaced", column.name, rows, evidence, where=where,
+                              mend=mend.guard(subject.table, Rule("not_null", column=other.name)), confidence=0.85,
+                              samples=suspects[:5])

@@ -15,61 +15,16 @@ from intendant.types import Column, Finding
 
 __all__ = ["Missing"]
 
-TOKENS = frozenset(
-    {
-        "n/a",
-        "na",
-        "n.a.",
-        "n.a",
-        "#n/a",
-        "<na>",
-        "nan",
-        "null",
-        "none",
-        "nil",
-        "-",
-        "--",
-        "---",
-        "?",
-        "??",
-        "???",
-        ".",
-        "...",
-        "unknown",
-        "unk",
-        "missing",
-        "(null)",
-        "(none)",
-        "undefined",
-        "not_available",
-        "not_applicable",
-        "tbd",
-        "#value!",
-        "#ref!",
-        "#name?",
-        "(blank)",
-        "[null]",
-        "not available",
-        "not applicable",
-        "no data",
-        "not known",
-        "not specified",
-        "not provided",
-    }
-)
+TOKENS = frozenset({
+    "n/a", "na", "n.a.", "n.a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "--", "---", "?", "??", "???", ".",
+    "...", "unknown", "unk", "missing", "(null)", "(none)", "undefined", "not_available", "not_applicable", "tbd",
+    "#value!", "#ref!", "#name?", "(blank)", "[null]", "not available", "not applicable", "no data", "not known",
+    "not specified", "not provided",
+})
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 NINES = re.compile(r"-?9{3,9}(\.0+)?")
-DATES = (
-    "1900-01-01",
-    "1899-12-30",
-    "1899-12-31",
-    "1970-01-01",
-    "0001-01-01",
-    "1753-01-01",
-    "9999-12-31",
-    "2999-12-31",
-    "1111-11-11",
-)
+DATES = ("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "0001-01-01", "1753-01-01", "9999-12-31", "2999-12-31",
+         "1111-11-11")
 ISO = re.compile(r"\d{4}-\d\d-\d\d")
 ISOLATED = 10
 """So many times larger than any other number, or years from any other date: 3 times are often enough."""
@@ -96,34 +51,24 @@ class Missing(Detector):
         where = f"{own} IS NULL"
         if kind_of_type(column.type) == "text":
             where = f"({where} OR trim(CAST({own} AS VARCHAR)) = '')"
-            rows = (
-                subject.total - sum(n for v, n in subject.values(column.name).items() if v.strip())
-                if not subject.sampled(column.name)
-                else subject.count(where)
-            )
+            rows = subject.total - sum(n for v, n in subject.values(column.name).items() if v.strip()) \
+                if not subject.sampled(column.name) else subject.count(where)
         else:
             rows = subject.total - subject.stats[column.name].filled
         share = rows / subject.total
         key = column.name in subject.key
         if rows and (key or share <= subject.settings.odd_missing) and rows < subject.total:
             evidence = f"{subject.so_many(rows, column.name)} are missing."
-            yield subject.finding(
-                "not_null",
-                column.name,
-                rows,
-                evidence,
-                where=where,
-                mend=mend.transform(subject.table, "drop_missing", columns=(column.name,)),
-                confidence=1.0 if key else 0.9 - 4 * share,
-            )
+            yield subject.finding("not_null", column.name, rows, evidence, where=where,
+                                  mend=mend.transform(subject.table, "drop_missing", columns=(column.name,)),
+                                  confidence=1.0 if key else 0.9 - 4 * share)
 
     def disguised(self, subject: Subject, column: Column) -> dict[str, int]:
         """The column's values that stand for nothing, with their counts."""
         kind = kind_of_type(column.type)
         if kind == "text":
-            return (
-                self.tokens(subject, column.name) | self.nines(subject, column.name) | self.epochs(subject, column.name)
-            )
+            return (self.tokens(subject, column.name) | self.nines(subject, column.name)
+                    | self.epochs(subject, column.name))
         if kind == "number":
             return self.nines(subject, column.name)
         return self.epochs(subject, column.name) if kind == "time" else {}
@@ -170,27 +115,16 @@ class Missing(Detector):
             return {}
         enough = too_often(values.values())
         years = sorted(int(v[:4]) for v in values if v not in suspects and ISO.match(v))
-        return {
-            v: n
-            for v, n in suspects.items()
-            if n >= enough or (years and not years[0] - ISOLATED <= int(v[:4]) <= years[-1] + ISOLATED)
-        }
+        return {v: n for v, n in suspects.items()
+                if n >= enough or (years and not years[0] - ISOLATED <= int(v[:4]) <= years[-1] + ISOLATED)}
 
     @staticmethod
     def stand_ins(subject: Subject, column: Column, found: dict[str, int]) -> Finding:
         rows = sum(found.values())
         evidence = f"{subject.so_many(rows, column.name)} stand for nothing: {shown(found)}."
         where = subject.is_one_of(column.name, found)
-        return subject.finding(
-            "missing_value",
-            column.name,
-            rows,
-            evidence,
-            where=where,
-            mend=emptied(subject.table, column, list(found)),
-            confidence=0.95,
-            samples=found,
-        )
+        return subject.finding("missing_value", column.name, rows, evidence, where=where,
+                               mend=emptied(subject.table, column, list(found)), confidence=0.95, samples=found)
 
 
 def too_often(counts: Iterable[int]) -> float:

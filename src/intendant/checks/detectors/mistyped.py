@@ -33,109 +33,15 @@ COMPILED = tuple((name, re.compile(regex)) for name, regex in FORMS)
 REGEX = dict(FORMS)
 NUMBERS = frozenset({"number", "number with separators", "percentage", "amount of money", "number with a unit"})
 DATES = frozenset(name for name, _ in FORMS if name.startswith("date") or name == "time stamp")
-UNITS = frozenset(
-    {
-        "oz",
-        "ounce",
-        "fl",
-        "floz",
-        "g",
-        "gram",
-        "gramme",
-        "kg",
-        "kilo",
-        "kilogram",
-        "kilogramme",
-        "mg",
-        "lb",
-        "pound",
-        "ton",
-        "tonne",
-        "t",
-        "ml",
-        "milliliter",
-        "cl",
-        "dl",
-        "l",
-        "liter",
-        "litre",
-        "gal",
-        "gallon",
-        "pint",
-        "mm",
-        "millimeter",
-        "cm",
-        "centimeter",
-        "m",
-        "meter",
-        "metre",
-        "km",
-        "kilometer",
-        "in",
-        "inch",
-        "ft",
-        "foot",
-        "feet",
-        "yd",
-        "yard",
-        "mi",
-        "mile",
-        "ms",
-        "s",
-        "sec",
-        "second",
-        "min",
-        "minute",
-        "h",
-        "hr",
-        "hour",
-        "d",
-        "day",
-        "wk",
-        "week",
-        "month",
-        "yr",
-        "year",
-        "usd",
-        "eur",
-        "gbp",
-        "dollar",
-        "euro",
-        "pct",
-        "percent",
-        "kb",
-        "mb",
-        "gb",
-        "tb",
-        "byte",
-        "hz",
-        "khz",
-        "mhz",
-        "ghz",
-        "w",
-        "kw",
-        "mw",
-        "kwh",
-        "v",
-        "a",
-        "mah",
-        "c",
-        "f",
-        "k",
-        "°c",
-        "°f",
-        "mph",
-        "kph",
-        "km/h",
-        "m/s",
-        "psi",
-        "bar",
-        "pa",
-        "kpa",
-        "cal",
-        "kcal",
-    }
-)
+UNITS = frozenset({
+    "oz", "ounce", "fl", "floz", "g", "gram", "gramme", "kg", "kilo", "kilogram", "kilogramme", "mg", "lb", "pound",
+    "ton", "tonne", "t", "ml", "milliliter", "cl", "dl", "l", "liter", "litre", "gal", "gallon", "pint", "mm",
+    "millimeter", "cm", "centimeter", "m", "meter", "metre", "km", "kilometer", "in", "inch", "ft", "foot", "feet",
+    "yd", "yard", "mi", "mile", "ms", "s", "sec", "second", "min", "minute", "h", "hr", "hour", "d", "day", "wk",
+    "week", "month", "yr", "year", "usd", "eur", "gbp", "dollar", "euro", "pct", "percent", "kb", "mb", "gb", "tb",
+    "byte", "hz", "khz", "mhz", "ghz", "w", "kw", "mw", "kwh", "v", "a", "mah", "c", "f", "k", "°c", "°f", "mph",
+    "kph", "km/h", "m/s", "psi", "bar", "pa", "kpa", "cal", "kcal",
+})
 DIGIT = re.compile(r"\d")
 NUMBER_IN = r"[+-]?[0-9]*[.]?[0-9]+"
 
@@ -155,11 +61,8 @@ class Mistyped(Detector):
     def look(self, subject: Subject, column: str, values: dict[str, int], total: int) -> Iterator[Finding]:
         forms = {v: form_of(v) for v in values}
         # a word that is frequent by itself is a category ("exempt" among numbers), not an error
-        forms = {
-            v: f
-            for v, f in forms.items()
-            if f or DIGIT.search(v) or values[v] < max(5, subject.settings.established * total)
-        }
+        forms = {v: f for v, f in forms.items()
+                 if f or DIGIT.search(v) or values[v] < max(5, subject.settings.established * total)}
         weight: Counter[str] = Counter()
         for v, f in forms.items():
             weight[f] += values[v]
@@ -174,11 +77,8 @@ class Mistyped(Detector):
         if main == "number with a unit":
             yield from self.units(subject, column, {v: values[v] for v, f in forms.items() if f == main}, judged)
         elif most >= s.mixed_majority * judged:
-            others = {
-                v: values[v]
-                for v, f in forms.items()
-                if f in family and f != main and (f != "number with a unit" or unit_of(v) in UNITS)
-            }
+            others = {v: values[v] for v, f in forms.items() if f in family and f != main
+                      and (f != "number with a unit" or unit_of(v) in UNITS)}
             if others:
                 yield self.mixed(subject, column, others, main)
         odd = {v: values[v] for v, f in forms.items() if f not in family}
@@ -194,28 +94,19 @@ class Mistyped(Detector):
         if len(spellings) < 2 or known < subject.settings.type_majority * total:
             return
         top, n = spellings.most_common(1)[0]
-        bad = (
-            values
-            if n < subject.settings.type_majority * total
-            else {v: k for v, k in values.items() if spelling(v) != top}
-        )
+        bad = values if n < subject.settings.type_majority * total else {
+            v: k for v, k in values.items() if spelling(v) != top}
         evidence = f"{column} holds numbers with the unit written in {len(spellings)} ways: {shown(spellings)}."
-        yield self.result(
-            subject, column, bad, evidence, "number with a unit", mend.pulled(subject.table, column, NUMBER_IN), 0.9
-        )
+        yield self.result(subject, column, bad, evidence, "number with a unit",
+                          mend.pulled(subject.table, column, NUMBER_IN), 0.9)
 
     def mixed(self, subject: Subject, column: str, others: dict[str, int], main: str) -> Finding:
         kinds = sorted({form_of(v) for v in others})
         rows = sum(others.values())
-        evidence = (
-            f"{subject.so_many(rows, column)} are written otherwise ({', '.join(kinds)}) than the"
-            f" rest ({main}): {shown(others)}."
-        )
-        repair = (
-            mend.pulled(subject.table, column, NUMBER_IN)
-            if main == "number" and not any("separators" in k or "money" in k for k in kinds)
-            else guarded(subject.table, column, [main])
-        )
+        evidence = (f"{subject.so_many(rows, column)} are written otherwise ({', '.join(kinds)}) than the"
+                    f" rest ({main}): {shown(others)}.")
+        repair = mend.pulled(subject.table, column, NUMBER_IN) if main == "number" and not any(
+            "separators" in k or "money" in k for k in kinds) else guarded(subject.table, column, [main])
         return self.result(subject, column, others, evidence, kinds[0] if len(kinds) == 1 else "", repair, 0.85)
 
     def odd(self, subject: Subject, column: str, odd: dict[str, int], main: str, family: frozenset[str]) -> Finding:
@@ -224,17 +115,15 @@ class Mistyped(Detector):
         return self.result(subject, column, odd, evidence, "", guarded(subject.table, column, sorted(family)), 0.9)
 
     @staticmethod
-    def result(
-        subject: Subject, column: str, bad: dict[str, int], evidence: str, form: str, repair: str, confidence: float
-    ) -> Finding:
+    def result(subject: Subject, column: str, bad: dict[str, int], evidence: str, form: str, repair: str,
+               confidence: float) -> Finding:
         where = subject.is_one_of(column, bad)
         rows = sum(bad.values())
         if subject.sampled(column) and form:
             where = f"regexp_full_match({quoted(column)}, {text(REGEX[form])})"
             rows = subject.count(where)
-        return subject.finding(
-            "type", column, rows, evidence, where=where, mend=repair, confidence=confidence, samples=list(bad)[:5]
-        )
+        return subject.finding("type", column, rows, evidence, where=where, mend=repair, confidence=confidence,
+                               samples=list(bad)[:5])
 
 
 def form_of(value: str) -> str:

@@ -37,9 +37,8 @@ class Normalise(Detector):
         rows = subject.count(where) if subject.sampled(column) else sum(bad.values())
         evidence = f"{subject.so_many(rows, column)} have blanks around them: {shown(bad)}."
         trim = mend.transform(subject.table, "trim", how="trim", columns=(column,))
-        yield subject.finding(
-            "text_normalise", column, rows, evidence, where=where, mend=trim, confidence=0.8, samples=list(bad)[:5]
-        )
+        yield subject.finding("text_normalise", column, rows, evidence, where=where, mend=trim, confidence=0.8,
+                              samples=list(bad)[:5])
 
     @staticmethod
     def case(subject: Subject, column: str, values: dict[str, int]) -> Iterator[Finding]:
@@ -51,24 +50,12 @@ class Normalise(Detector):
         bad: dict[str, str | None] = {}
         for same in groups.values():
             usual = max(same, key=lambda v: values[v])
-            bad.update(
-                {
-                    v: usual
-                    for v in same
-                    if values[v] * subject.settings.case_ratio <= values[usual] and v.strip() != usual.strip()
-                }
-            )
+            bad.update({v: usual for v in same if values[v] * subject.settings.case_ratio <= values[usual]
+                        and v.strip() != usual.strip()})
         rows = sum(values[v] for v in bad)
         if bad:
             pairs = shown([f"{v} (usually {u})" for v, u in bad.items()])
             evidence = f"{subject.so_many(rows, column)} differ from a usual one only in case or blanks: {pairs}."
-            yield subject.finding(
-                "text_normalise",
-                column,
-                rows,
-                evidence,
-                where=subject.is_one_of(column, bad),
-                mend=mend.replaced_values(subject.table, column, bad),
-                confidence=0.85,
-                samples=list(bad)[:5],
-            )
+            yield subject.finding("text_normalise", column, rows, evidence, where=subject.is_one_of(column, bad),
+                                  mend=mend.replaced_values(subject.table, column, bad), confidence=0.85,
+                                  samples=list(bad)[:5])

@@ -14,49 +14,14 @@ from intendant.types import Finding, Json, Rule
 
 __all__ = ["Outlier"]
 
-SIGNED = frozenset(
-    {
-        "temp",
-        "temperature",
-        "lat",
-        "latitude",
-        "lon",
-        "lng",
-        "longitude",
-        "delta",
-        "diff",
-        "difference",
-        "change",
-        "balance",
-        "profit",
-        "net",
-        "margin",
-        "return",
-        "returns",
-        "growth",
-        "adjustment",
-        "adjusted",
-        "offset",
-        "score",
-        "coordinate",
-        "x",
-        "y",
-        "z",
-        "gain",
-        "loss",
-        "variation",
-        "refund",
-        "delay",
-        "elevation",
-        "altitude",
-        "trend",
-    }
-)
+SIGNED = frozenset({
+    "temp", "temperature", "lat", "latitude", "lon", "lng", "longitude", "delta", "diff", "difference", "change",
+    "balance", "profit", "net", "margin", "return", "returns", "growth", "adjustment", "adjusted", "offset", "score",
+    "coordinate", "x", "y", "z", "gain", "loss", "variation", "refund", "delay", "elevation", "altitude", "trend",
+})
 """Words in names of columns where a negative number is nothing odd."""
-IDENTITY = re.compile(
-    r"(.*[_\s-])?(id|key|code|zip|phone|number|nr|index|year|lat|lon|latitude|longitude)|"
-    r".*[a-z]I[dD]"
-)
+IDENTITY = re.compile(r"(.*[_\s-])?(id|key|code|zip|phone|number|nr|index|year|lat|lon|latitude|longitude)|"
+                      r".*[a-z]I[dD]")
 
 
 class Outlier(Detector):
@@ -82,16 +47,9 @@ class Outlier(Detector):
         rows = subject.count(where)
         if 0 < rows <= subject.settings.negative_share * subject.stats[column].filled:
             values = self.examples(subject, column, where)
-            yield subject.finding(
-                "range",
-                column,
-                rows,
-                f"{subject.so_many(rows, column)} are negative, the others are not: {shown(values)}.",
-                where=where,
-                confidence=0.85,
-                samples=values,
-                mend=mend.guard(subject.table, Rule("range", column=column, min=0)),
-            )
+            yield subject.finding("range", column, rows, f"{subject.so_many(rows, column)} are negative, the"
+                                  f" others are not: {shown(values)}.", where=where, confidence=0.85, samples=values,
+                                  mend=mend.guard(subject.table, Rule("range", column=column, min=0)))
 
     def far(self, subject: Subject, column: str, there: str) -> Iterator[Finding]:
         fences = self.fences(subject, column, there)
@@ -108,26 +66,16 @@ class Outlier(Detector):
         least, most = map(plain, subject.query(f"SELECT min({own}), max({own}) {rest}")[0])
         values = self.examples(subject, column, where)
         evidence = f"{subject.so_many(rows, column)} are far from the others ({least} to {most}): {shown(values)}."
-        yield subject.finding(
-            "range",
-            column,
-            rows,
-            evidence,
-            where=where,
-            confidence=0.75,
-            samples=values,
-            mend=mend.guard(subject.table, Rule("range", column=column, min=least, max=most)),
-        )
+        yield subject.finding("range", column, rows, evidence, where=where, confidence=0.75, samples=values,
+                              mend=mend.guard(subject.table, Rule("range", column=column, min=least, max=most)))
 
     @staticmethod
     def fences(subject: Subject, column: str, there: str) -> tuple[float | None, float] | None:
         """Quartiles widened by so many interquartile ranges; on a log scale, upwards only, for skewed positive columns."""
         own = f"CAST({quoted(column)} AS DOUBLE)"
         parts = "[0.02, 0.25, 0.5, 0.75, 0.98]"
-        row = subject.query(
-            f"SELECT approx_quantile({own}, {parts}) FROM {subject.sql}"
-            f" WHERE {own} IS NOT NULL AND isfinite({own}) AND {there}"
-        )[0]
+        row = subject.query(f"SELECT approx_quantile({own}, {parts}) FROM {subject.sql}"
+                            f" WHERE {own} IS NOT NULL AND isfinite({own}) AND {there}")[0]
         if row[0] is None:
             return None
         p2, q1, q2, q3, p98 = (float(v) for v in row[0])

@@ -59,14 +59,8 @@ class Pattern(Detector):
         return top if n >= majority * sum(rows.values()) and kinds[top] >= 0.5 * len(values) else ""
 
     @staticmethod
-    def result(
-        subject: Subject,
-        column: str,
-        bad: dict[str, int],
-        main: str,
-        usual: dict[str, int],
-        shape: Callable[[str], str],
-    ) -> Finding:
+    def result(subject: Subject, column: str, bad: dict[str, int], main: str, usual: dict[str, int],
+               shape: Callable[[str], str]) -> Finding:
         example = next(v for v in subject.present(column) if shape(v) == main)
         regex = "|".join([regex_of(main), *(re.escape(v) for v in usual if shape(v) != main)])
         where, rows = subject.is_one_of(column, bad), sum(bad.values())
@@ -74,16 +68,10 @@ class Pattern(Detector):
             gap = subject.missing(find_column(column, subject.columns))
             where = f"(NOT regexp_full_match(trim({quoted(column)}), {text(regex)}) AND NOT {gap})"
             rows = subject.count(where)
-        return subject.finding(
-            "pattern",
-            column,
-            rows,
-            f"{subject.so_many(rows, column)} don't look like the others (e.g. {example!r}): {shown(bad)}.",
-            where=where,
-            confidence=0.8,
-            mend=mend.guard(subject.table, Rule("pattern", column=column, regex=regex)),
-            samples=list(bad)[:5],
-        )
+        return subject.finding("pattern", column, rows, f"{subject.so_many(rows, column)} don't look like the"
+                               f" others (e.g. {example!r}): {shown(bad)}.", where=where, confidence=0.8,
+                               mend=mend.guard(subject.table, Rule("pattern", column=column, regex=regex)),
+                               samples=list(bad)[:5])
 
 
 def rough(value: str) -> str:

@@ -66,26 +66,16 @@ class Typo(Detector):
         fixed = {w: f for w in rare if (f := nearest(w, frequent, counts, 2 * ratio))}
         if len(rare) >= MOST_RARE:
             return {}
-        return {
-            v: WORD.sub(lambda m: fixed.get(m.group(), m.group()), v)
-            for v in values
-            if any(w in fixed for w in WORD.findall(v))
-        }
+        return {v: WORD.sub(lambda m: fixed.get(m.group(), m.group()), v) for v in values
+                if any(w in fixed for w in WORD.findall(v))}
 
     @staticmethod
     def result(subject: Subject, column: str, values: dict[str, int], usual: dict[str, str]) -> Finding:
         rows = sum(values[v] for v in usual)
         pairs = shown([f"{v} (probably {f})" for v, f in usual.items()])
-        return subject.finding(
-            "typo",
-            column,
-            rows,
-            f"{subject.so_many(rows, column)} look misspelt: {pairs}.",
-            where=subject.is_one_of(column, usual),
-            confidence=0.8,
-            samples=list(usual)[:5],
-            mend=mend.replaced_values(subject.table, column, dict(usual)),
-        )
+        return subject.finding("typo", column, rows, f"{subject.so_many(rows, column)} look misspelt: {pairs}.",
+                               where=subject.is_one_of(column, usual), confidence=0.8, samples=list(usual)[:5],
+                               mend=mend.replaced_values(subject.table, column, dict(usual)))
 
 
 def nearest(value: str, frequent: list[str], counts: dict[str, int] | Counter[str], ratio: float) -> str | None:

@@ -66,10 +66,8 @@ class RuleKind(ABC):
     def number_or_time(name: str, columns: Sequence[Column]) -> Column:
         column = find_column(name, columns)
         if kind_of_type(column.type) not in ("number", "time"):
-            raise TypeMismatch(
-                f"a range needs a number or a date; {name!r} is {column.type}",
-                hint=f"Cast it first: `transform ... cast {name} to number`.",
-            )
+            raise TypeMismatch(f"a range needs a number or a date; {name!r} is {column.type}",
+                               hint=f"Cast it first: `transform ... cast {name} to number`.")
         return column
 
 
@@ -102,21 +100,10 @@ def bound(value: Json, column: Column) -> exp.Expression:
     literal = literal_of(value, column)
     kind, wanted = literal.kind, kind_of_type(column.type)
     if kind == "timestamp" and not re.match(r"\d{4}-\d\d?-\d\d?([ T]\d\d?:\d\d(:\d\d(\.\d+)?)?)?\Z", literal.value):
-        raise TypeMismatch(
-            f"{value!r} is no date; {column.name!r} is {column.type}",
-            hint="Write it as '2025-12-31' or '2025-12-31 18:00'.",
-        )
-    if (kind, wanted) in {
-        ("text", "number"),
-        ("text", "bool"),
-        ("number", "text"),
-        ("number", "time"),
-        ("number", "bool"),
-        ("bool", "number"),
-        ("bool", "text"),
-    }:
-        raise TypeMismatch(
-            f"{value!r} can't be compared with {column.name!r}, which is {column.type}",
-            hint="Quote text, leave numbers bare, or cast the column first.",
-        )
+        raise TypeMismatch(f"{value!r} is no date; {column.name!r} is {column.type}",
+                           hint="Write it as '2025-12-31' or '2025-12-31 18:00'.")
+    if (kind, wanted) in {("text", "number"), ("text", "bool"), ("number", "text"), ("number", "time"),
+                          ("number", "bool"), ("bool", "number"), ("bool", "text")}:
+        raise TypeMismatch(f"{value!r} can't be compared with {column.name!r}, which is {column.type}",
+                           hint="Quote text, leave numbers bare, or cast the column first.")
     return literal_sql(literal)

@@ -37,3 +37,5 @@ class ForeignKey(RuleKind):
 
     def reads(self, rule: Rule) -> tuple[str, ...]:
         return (str(rule.ref).rpartition(".")[0],)
+
+

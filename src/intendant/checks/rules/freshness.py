@@ -18,16 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Freshness"]
 
-SECONDS = {
-    "second": 1,
-    "minute": 60,
-    "hour": 3600,
-    "day": 86400,
-    "week": 604800,
-    "month": 2592000,
-    "quarter": 7776000,
-    "year": 31536000,
-}
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2592000,
+           "quarter": 7776000, "year": 31536000}
 
 
 class Freshness(RuleKind):
@@ -50,19 +42,13 @@ class Freshness(RuleKind):
     def broken(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
         column = find_column(str(rule.column), columns)
         if kind_of_type(column.type) != "time":
-            raise TypeMismatch(
-                f"freshness needs a date or time; {column.name!r} is {column.type}",
-                hint=f"Cast it first: `transform ... cast {column.name} to timestamp`.",
-            )
+            raise TypeMismatch(f"freshness needs a date or time; {column.name!r} is {column.type}",
+                               hint=f"Cast it first: `transform ... cast {column.name} to timestamp`.")
         newest = exp.cast(exp.Max(this=column_sql(column.name)), "TIMESTAMP")
-        age = exp.Anonymous(
-            this="DATE_DIFF",
-            expressions=[exp.Literal.string("second"), newest, exp.cast(exp.CurrentTimestamp(), "TIMESTAMP")],
-        )
-        return exp.Coalesce(
-            this=exp.GT(this=age, expression=exp.Literal.number(rule.seconds or 0)),
-            expressions=[exp.Boolean(this=True)],
-        )
+        age = exp.Anonymous(this="DATE_DIFF", expressions=[exp.Literal.string("second"), newest,
+                                                           exp.cast(exp.CurrentTimestamp(), "TIMESTAMP")])
+        return exp.Coalesce(this=exp.GT(this=age, expression=exp.Literal.number(rule.seconds or 0)),
+                            expressions=[exp.Boolean(this=True)])
 
     def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
         newest = exp.Max(this=column_sql(find_column(str(rule.column), tables[table].columns).name)).sql("duckdb")

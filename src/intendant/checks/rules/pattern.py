@@ -29,15 +29,11 @@ class Pattern(RuleKind):
 
     def broken(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
         if fault := fault_of(str(rule.regex)):
-            raise TypeMismatch(
-                f"{rule.regex!r} is no regular expression: {fault}",
-                hint="Escape special characters; looking ahead or back isn't possible.",
-            )
+            raise TypeMismatch(f"{rule.regex!r} is no regular expression: {fault}",
+                               hint="Escape special characters; looking ahead or back isn't possible.")
         column = find_column(str(rule.column), columns)
-        full = exp.Anonymous(
-            this="REGEXP_FULL_MATCH",
-            expressions=[exp.cast(column_sql(column.name), "TEXT"), exp.Literal.string(str(rule.regex))],
-        )
+        full = exp.Anonymous(this="REGEXP_FULL_MATCH", expressions=[exp.cast(column_sql(column.name), "TEXT"),
+                                                                    exp.Literal.string(str(rule.regex))])
         return exp.Not(this=full)
 
 

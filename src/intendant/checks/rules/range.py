@@ -16,10 +16,8 @@ __all__ = ["Range"]
 
 class Range(RuleKind):
     verb = "range"
-    form = (
-        "<column:column> ( between <low:value> and <high:value> | at least <min:value> | at most <max:value>"
-        " | above <over:value> | below <under:value> )"
-    )
+    form = ("<column:column> ( between <low:value> and <high:value> | at least <min:value> | at most <max:value>"
+            " | above <over:value> | below <under:value> )")
     summary = "Values lie between two bounds, at least or at most one (inclusive), above or below one (exclusive)."
     example = "check orders for amount between 0 and 100000, quantity above 0"
 
@@ -27,14 +25,9 @@ class Range(RuleKind):
         a = step.args
         first = next((a[k] for k in ("low", "min", "over") if k in a), None)
         last = next((a[k] for k in ("high", "max", "under") if k in a), None)
-        return Rule(
-            "range",
-            column=a["column"],
-            min=None if first is None else plain(first),
-            max=None if last is None else plain(last),
-            min_exclusive=True if "over" in a else None,
-            max_exclusive=True if "under" in a else None,
-        )
+        return Rule("range", column=a["column"], min=None if first is None else plain(first),
+                    max=None if last is None else plain(last), min_exclusive=True if "over" in a else None,
+                    max_exclusive=True if "under" in a else None)
 
     def step(self, rule: Rule) -> Step:
         low, high = (None if v is None else print_expression(literal_of(v)) for v in (rule.min, rule.max))

@@ -25,6 +25,7 @@ from intendant.errors import ModelError
 from intendant.model.training.catalogs import World, load_worlds
 from intendant.model.training.generate import HELD_OUT, Pair, bank, is_held_out
 from intendant.model.training.train import data_hash
+from intendant.model.training.workspace import SHARE
 from intendant.model.weights import fingerprint
 from intendant.planner.ground import ground
 from intendant.planner.language_reader import Example, LanguageReader
@@ -33,7 +34,6 @@ __all__ = ["LanguageSettings", "tune_language"]
 
 ADAPTED = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 IGNORED = -100
-OWN_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Samples:
         """(tokens, labels) without end; labels are IGNORED before the plan."""
         too_long = 0
         while too_long < 200:
-            mine = bool(self.own) and self.rng.random() < OWN_SHARE
+            mine = bool(self.own) and self.rng.random() < SHARE
             made = self.one(self.rng.choice(self.own if mine else self.pairs))
             too_long = 0 if made else too_long + 1
             if made is not None:

@@ -62,7 +62,7 @@ class Layer(nn.Module):
 def attended(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     """Attention [batch, heads, length, width of a head] where `mask` is True, as plain matrix products.
 
-    PyTorch's fused attention for CPUs takes five times as long backwards as these products in bfloat16 do here.
+    PyTorch's fused attention for CPUs is slower than these products in bfloat16 (bench/planner.md).
     """
     scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
     return torch.softmax(scores.masked_fill(~mask, -1e4), -1).to(v.dtype) @ v

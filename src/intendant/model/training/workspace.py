@@ -19,7 +19,7 @@ from intendant.model.training.generate import HELD_OUT, Pair, bank, is_held_out,
 from intendant.model.training.network import Network, Shape
 from intendant.model.training.train import Settings, data_hash, feed, fit, held_out
 
-__all__ = ["started", "tune"]
+__all__ = ["SHARE", "started", "tune"]
 
 SHARE = 0.1
 """Of the hand-written sentences that are drawn, those of the workspace."""

@@ -29,9 +29,8 @@ class Auth:
             return cls()
         for key in config:
             if key not in KINDS:
-                raise WorkspaceError(
-                    f"auth.{key} is not a way to sign in", where=where, hint=did_you_mean(key, KINDS, "way")
-                )
+                raise WorkspaceError(f"auth.{key} is not a way to sign in", where=where,
+                                     hint=did_you_mean(key, KINDS, "way"))
         if len(config) > 1:
             raise WorkspaceError("auth names two ways to sign in", where=where, hint=f"Keep one of {', '.join(KINDS)}.")
         if "bearer" in config:
@@ -53,11 +52,8 @@ class Auth:
     @classmethod
     def api_key(cls, config: Json, where: str) -> Auth:
         if not isinstance(config, Mapping) or "value" not in config or ("header" in config) == ("query" in config):
-            raise WorkspaceError(
-                "auth.api_key needs value and one of header or query",
-                where=where,
-                hint='Write auth = { api_key = { header = "X-Api-Key", value = "${KEY}" } }.',
-            )
+            raise WorkspaceError("auth.api_key needs value and one of header or query", where=where,
+                                 hint='Write auth = { api_key = { header = "X-Api-Key", value = "${KEY}" } }.')
         value = _text(config["value"], "auth.api_key.value", where)
         if "header" in config:
             return cls({_text(config["header"], "auth.api_key.header", where): value}, {}, (value,))

@@ -86,13 +86,8 @@ def _moments(column: pa.ChunkedArray, con: duckdb.DuckDBPyConnection) -> pa.Chun
 def _usual(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """ISO texts of one kind, all with a zone, all without one or all dates, as Arrow casts them: ten times as fast."""
     first = str(_first(column))
-    kind = (
-        pa.date32()
-        if len(first) == len("2024-01-01")
-        else pa.timestamp("us", "UTC")
-        if re.match(ISO_MOMENT, first)
-        else pa.timestamp("us")
-    )
+    kind = (pa.date32() if len(first) == len("2024-01-01") else
+            pa.timestamp("us", "UTC") if re.match(ISO_MOMENT, first) else pa.timestamp("us"))
     try:
         cast = column.cast(kind)
     except pa.ArrowInvalid:

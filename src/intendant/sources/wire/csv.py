@@ -70,30 +70,23 @@ class Csv:
             whole = {**whole, **self._survivors(list(wider), wider, "", False)}
         return {name: next(iter(whole[name]), "VARCHAR") for name in names}
 
-    def _survivors(
-        self, names: list[str], candidates: Mapping[str, tuple[str, ...]], limit: str, keep_rejects: bool
-    ) -> dict[str, tuple[str, ...]]:
+    def _survivors(self, names: list[str], candidates: Mapping[str, tuple[str, ...]], limit: str,
+                   keep_rejects: bool) -> dict[str, tuple[str, ...]]:
         asked = [(name, type_) for name in names for type_ in candidates[name]]
-        tests = [
-            f"coalesce(bool_and({quoted(n)} IS NULL OR ({TYPES[t].replace('{c}', quoted(n))})), false)"
-            for n, t in asked
-        ]
+        tests = [f"coalesce(bool_and({quoted(n)} IS NULL OR ({TYPES[t].replace('{c}', quoted(n))})), false)"
+                 for n, t in asked]
         seen = [f"count({quoted(n)}) > 0" for n in names]
         rows = f"(SELECT * FROM {self._from(keep_rejects)} {limit})" if limit else self._from(keep_rejects)
         found = self.con.execute(f"SELECT {', '.join(tests + seen)} FROM {rows}", [self.file]).fetchall()[0]
         passed = {pair for pair, ok in zip(asked, found, strict=False) if ok}
-        some = {name for name, ok in zip(names, found[len(asked) :], strict=True) if ok}
-        return {
-            n: tuple(t for t in candidates[n] if (n, t) in passed) if n in some else (candidates[n] if limit else ())
-            for n in names
-        }
+        some = {name for name, ok in zip(names, found[len(asked):], strict=True) if ok}
+        return {n: tuple(t for t in candidates[n] if (n, t) in passed) if n in some else (
+            candidates[n] if limit else ()) for n in names}
 
     def _rejects(self) -> list[tuple[str, str]]:
         """Reason and text of each line that didn't fit; forgotten once told."""
-        sql = (
-            "SELECT min(error_message) || ' in line ' || line, any_value(csv_line) FROM reject_errors "
-            "GROUP BY file_id, line ORDER BY file_id, line"
-        )
+        sql = ("SELECT min(error_message) || ' in line ' || line, any_value(csv_line) FROM reject_errors "
+               "GROUP BY file_id, line ORDER BY file_id, line")
         found = self.con.execute(sql).fetchall()
         self.con.execute("DROP TABLE IF EXISTS reject_errors")
         self.con.execute("DROP TABLE IF EXISTS reject_scans")
@@ -107,9 +100,8 @@ def _cast(column: str, type_: str) -> str:
 def _dialect(con: duckdb.DuckDBPyConnection, file: str, delimiter: Json, header: Json) -> str:
     given = {"delim": str(delimiter)} if delimiter else {}
     asked = "".join(f", {k} = {_text(v)}" for k, v in given.items())
-    found = con.execute(
-        f"SELECT Delimiter, Quote, Escape, HasHeader FROM sniff_csv(?{asked}, ignore_errors = true)", [file]
-    ).fetchone()
+    found = con.execute(f"SELECT Delimiter, Quote, Escape, HasHeader FROM sniff_csv(?{asked}, ignore_errors = true)",
+                        [file]).fetchone()
     delim, quote, escape, has_header = found or (",", '"', '"', True)
     quote = '"' if quote in ("(empty)", "", "\0") else quote
     escape = quote if escape in ("(empty)", "", "\0") else escape

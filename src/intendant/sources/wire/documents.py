@@ -20,9 +20,8 @@ WHOLE = 64 << 20
 LONGEST_LINE = 256 << 20
 
 
-def document_tables(
-    con: duckdb.DuckDBPyConnection, files: list[str], reject: Reject, where: str, kinds: Kinds
-) -> Iterator[pa.Table]:
+def document_tables(con: duckdb.DuckDBPyConnection, files: list[str], reject: Reject, where: str,
+                    kinds: Kinds) -> Iterator[pa.Table]:
     """Rows of JSON documents or JSON lines, whichever each file holds; `kinds` learns what the columns hold.
 
     Raises SourceDamaged.
@@ -35,9 +34,8 @@ def document_tables(
         rows.close()
 
 
-def _tables(
-    con: duckdb.DuckDBPyConnection, rows: JsonRows, file: str, reject: Reject, where: str
-) -> Iterator[pa.Table]:
+def _tables(con: duckdb.DuckDBPyConnection, rows: JsonRows, file: str, reject: Reject,
+            where: str) -> Iterator[pa.Table]:
     try:
         with pa.input_stream(file, compression="detect") as stream:
             head = stream.read(WHOLE)
@@ -68,7 +66,7 @@ def _blocks(head: bytes, stream: pa.NativeFile) -> Iterator[bytes]:
     while True:
         while len(held) > BLOCK and (end := held.rfind(b"\n", 0, BLOCK)) > 0:
             yield held[:end]
-            held = held[end + 1 :]
+            held = held[end + 1:]
         more = stream.read(BLOCK)
         if not more:
             break

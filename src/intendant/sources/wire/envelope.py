@@ -62,11 +62,8 @@ def learn(body: bytes, resource: str, declared: str | None, where: str) -> Shape
     if path is None:
         return Shape(single=True)
     if not isinstance(_at(page, path), list):
-        raise SourceDamaged(
-            f"The answer has no list of rows under {'.'.join(path)!r}",
-            where=where,
-            hint="Set `rows` of the resource to the name of the field that holds them.",
-        )
+        raise SourceDamaged(f"The answer has no list of rows under {'.'.join(path)!r}", where=where,
+                            hint="Set `rows` of the resource to the name of the field that holds them.")
     return Shape(path, keys=frozenset(page))
 
 
@@ -164,9 +161,9 @@ def _cut(text: bytes, shape: Shape) -> tuple[bytes, Mapping[str, Json]] | None:
             end = text.rfind(b"]", start, end)
             if end < 0:
                 break
-            around = _around(text[:start], text[end + 1 :], shape)
+            around = _around(text[:start], text[end + 1:], shape)
             if around is not None:
-                return text[start : end + 1], around
+                return text[start:end + 1], around
     return None
 
 

@@ -111,10 +111,10 @@ def _typed(leaf: pa.Array, con: duckdb.DuckDBPyConnection) -> pa.Array:
     if not len(firsts):
         return pa.nulls(len(leaf), pa.string())
     if texts == len(firsts):
-        return _unquoted(leaf, data[offsets[0] : offsets[-1]], con)
+        return _unquoted(leaf, data[offsets[0]:offsets[-1]], con)
     if texts or bool(np.any((firsts == ord("[")) | (firsts == ord("{")))):
         raise Unfit
-    return _scalar(leaf, chr(firsts[0]), data[offsets[0] : offsets[-1]])
+    return _scalar(leaf, chr(firsts[0]), data[offsets[0]:offsets[-1]])
 
 
 def _bytes(leaf: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def _bytes(leaf: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     _, offsets, data = leaf.buffers()
     wide = np.int64 if pa.types.is_large_string(leaf.type) else np.int32
     whole = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    return np.frombuffer(offsets, wide)[leaf.offset : leaf.offset + len(leaf) + 1], whole
+    return np.frombuffer(offsets, wide)[leaf.offset:leaf.offset + len(leaf) + 1], whole
 
 
 def _unquoted(leaf: pa.Array, data: np.ndarray, con: duckdb.DuckDBPyConnection) -> pa.Array:

@@ -9,23 +9,8 @@ from intendant.types import Column
 
 __all__ = ["guess_key", "guess_timestamp", "likely_moment"]
 
-MOMENTS = (
-    "created_at",
-    "created",
-    "createdat",
-    "timestamp",
-    "ts",
-    "event_time",
-    "time",
-    "occurred_at",
-    "ordered_at",
-    "inserted_at",
-    "updated_at",
-    "modified_at",
-    "updated",
-    "modified",
-    "date",
-)
+MOMENTS = ("created_at", "created", "createdat", "timestamp", "ts", "event_time", "time", "occurred_at", "ordered_at",
+           "inserted_at", "updated_at", "modified_at", "updated", "modified", "date")
 
 
 def guess_key(table: pa.Table, resource: str) -> str | None:

@@ -60,11 +60,8 @@ def check_url(url: str, where: str) -> str:
     """`url` when it is http(s) with a host. Raises WorkspaceError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WorkspaceError(
-            f"url must be an http or https address, not {shown(url)!r}",
-            where=where,
-            hint='Write url = "https://host/path".',
-        )
+        raise WorkspaceError(f"url must be an http or https address, not {shown(url)!r}", where=where,
+                             hint='Write url = "https://host/path".')
     return url
 
 
@@ -86,9 +83,8 @@ def shown(url: str) -> str:
 class Http:
     """GETs of one origin. Threads may share it; each has its own kept-alive connection."""
 
-    def __init__(
-        self, base: str, *, auth: Auth, retry: Retry, timeouts: Timeouts, pace: Pace, cap: int, notify: Notify
-    ) -> None:
+    def __init__(self, base: str, *, auth: Auth, retry: Retry, timeouts: Timeouts, pace: Pace, cap: int,
+                 notify: Notify) -> None:
         self.base, self.auth, self.retry, self.timeouts = base, auth, retry, timeouts
         self.pace, self.cap, self.notify = pace, cap, notify
         self.throttled = self._closed = False
@@ -132,10 +128,8 @@ class Http:
         upgrade = found[0] == "https" and self._origin[0] == "http" and found[1] == self._origin[1] and found[2] == 443
         if found != self._origin and not upgrade:
             raise SourceRefused(
-                f"The source points to another place, {shown(url)!r}",
-                where=shown(self.base),
-                hint="Only the configured scheme, host and port are contacted; if the other is right, set it as url.",
-            )
+                f"The source points to another place, {shown(url)!r}", where=shown(self.base),
+                hint="Only the configured scheme, host and port are contacted; if the other is right, set it as url.")
 
     def _once(self, url: str) -> Reply | str:
         """One attempt: a reply, or the address of a redirect."""
@@ -153,24 +147,19 @@ class Http:
             raise
         except TimeoutError as error:
             self._drop(connection)
-            raise SourceUnreachable(
-                "The source did not answer in time", where=where, hint="Raise timeouts.read, or ask for less."
-            ) from error
+            raise SourceUnreachable("The source did not answer in time", where=where,
+                                    hint="Raise timeouts.read, or ask for less.") from error
         except http.client.IncompleteRead as error:
             self._drop(connection)
             raise SourceDamaged("The answer broke off before its end", where=where) from error
         except ssl.SSLCertVerificationError as error:
             self._drop(connection)
-            raise SourceRefused(
-                f"The certificate does not prove the host: {error.verify_message}", where=where
-            ) from error
+            raise SourceRefused(f"The certificate does not prove the host: {error.verify_message}",
+                                where=where) from error
         except (OSError, http.client.HTTPException) as error:
             self._drop(connection)
-            raise SourceUnreachable(
-                f"No connection to the source: {type(error).__name__}",
-                where=where,
-                hint="Is the address right, and the service running?",
-            ) from error
+            raise SourceUnreachable(f"No connection to the source: {type(error).__name__}", where=where,
+                                    hint="Is the address right, and the service running?") from error
         if response.will_close:
             self._drop(connection)
         return self._judge(response, url, body)
@@ -183,12 +172,9 @@ class Http:
             return str(response.getheader("Location"))
         said = self._said(body)
         if status in (429, 503):
-            raise SourceOverloaded(
-                f"The source asks to slow down: status {status}{said}",
-                where=where,
-                retry_after=retry_after_seconds(response.getheader("Retry-After")),
-                hint="Set limits.requests_per_second lower.",
-            )
+            raise SourceOverloaded(f"The source asks to slow down: status {status}{said}", where=where,
+                                   retry_after=retry_after_seconds(response.getheader("Retry-After")),
+                                   hint="Set limits.requests_per_second lower.")
         if status >= 500:
             raise SourceUnreachable(f"The source failed: status {status}{said}", where=where)
         hints = {401: "Check auth.", 403: "Check auth.", 404: "Check the path of the resource."}
@@ -202,12 +188,8 @@ class Http:
 
     def _headers(self) -> dict[str, str]:
         local = self._origin[1] in ("127.0.0.1", "localhost", "::1")
-        return {
-            "Accept": "application/json, application/x-ndjson;q=0.9, */*;q=0.1",
-            "User-Agent": "intendant",
-            "Accept-Encoding": "identity" if local else "gzip",
-            **self.auth.headers,
-        }
+        return {"Accept": "application/json, application/x-ndjson;q=0.9, */*;q=0.1", "User-Agent": "intendant",
+                "Accept-Encoding": "identity" if local else "gzip", **self.auth.headers}
 
     def _connection(self, url: str) -> http.client.HTTPConnection:
         key = _origin(url)
@@ -215,22 +197,16 @@ class Http:
         if held is not None and self._local.key == key and held.sock is not None:
             return held
         scheme, host, port = key
-        made = (
-            http.client.HTTPSConnection(host, port, context=ssl.create_default_context())
-            if scheme == "https"
-            else http.client.HTTPConnection(host, port)
-        )
+        made = (http.client.HTTPSConnection(host, port, context=ssl.create_default_context()) if scheme == "https"
+                else http.client.HTTPConnection(host, port))
         made.timeout = self.timeouts.connect
         try:
             made.connect()
         except ssl.SSLError as error:
             raise SourceRefused(f"No secure connection: {error.reason}", where=shown(url)) from error
         except OSError as error:
-            raise SourceUnreachable(
-                f"No connection to the source: {type(error).__name__}",
-                where=shown(url),
-                hint="Is the address right, and the service running?",
-            ) from error
+            raise SourceUnreachable(f"No connection to the source: {type(error).__name__}", where=shown(url),
+                                    hint="Is the address right, and the service running?") from error
         made.sock.settimeout(self.timeouts.read)
         made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._local.connection, self._local.key = made, key
@@ -257,11 +233,8 @@ class Http:
                 chunk = self._unpacked(unpack, chunk, self.cap - size, where)
             size += len(chunk)
             if size > self.cap:
-                raise SourceTooLarge(
-                    f"The answer is larger than {self.cap} bytes",
-                    where=where,
-                    hint="Ask for smaller pages, or raise max_page_bytes.",
-                )
+                raise SourceTooLarge(f"The answer is larger than {self.cap} bytes", where=where,
+                                     hint="Ask for smaller pages, or raise max_page_bytes.")
             parts.append(chunk)
         left = response.length
         response.close()

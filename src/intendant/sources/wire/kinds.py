@@ -64,17 +64,13 @@ def kinds_within(con: duckdb.DuckDBPyConnection, files: list[str], names: Sequen
     columns = ", ".join(f"{_quoted(name)}: 'JSON'" for name in names)
     tests = ", ".join(
         f"bool_or(json_type(c{i}) IN ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')), "
-        f"bool_or(json_type(c{i}) = 'VARCHAR'), bool_or(regexp_matches(c{i} ->> '$', '{EXACT}'))"
-        for i in range(len(names))
-    )
+        f"bool_or(json_type(c{i}) = 'VARCHAR'), bool_or(regexp_matches(c{i} ->> '$', '{EXACT}'))" for i in range(len(names)))
     relation = f"read_json(?, columns={{{columns}}}, format='array', maximum_object_size=268435456)"
     alias = ", ".join(f"c{i}" for i in range(len(names)))
     held = con.execute(f"SELECT {tests} FROM {relation} AS t({alias})", [files]).fetchone() or ()
     kinds: tuple[Kind, ...] = ("number", "text", "exact")
-    return {
-        name: {kind for kind, is_held in zip(kinds, held[3 * i :], strict=False) if is_held}
-        for i, name in enumerate(names)
-    }
+    return {name: {kind for kind, is_held in zip(kinds, held[3 * i:], strict=False) if is_held}
+            for i, name in enumerate(names)}
 
 
 def _kinds_of(column: pa.ChunkedArray, before: Collection[Kind]) -> set[Kind]:

@@ -15,9 +15,8 @@ def mapped(array: pa.Array, leaf: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """`array` with every leaf array below its structs and lists replaced by `leaf(array)`, of the same length."""
     if pa.types.is_struct(array.type) and array.type.num_fields:
         fields = [array.type.field(i).name for i in range(array.type.num_fields)]
-        return pa.StructArray.from_arrays(
-            [mapped(child, leaf) for child in array.flatten()], fields, mask=array.is_null()
-        )
+        return pa.StructArray.from_arrays([mapped(child, leaf) for child in array.flatten()], fields,
+                                          mask=array.is_null())
     if is_list(array.type):
         return _listed(array, mapped(array.flatten(), leaf))
     return leaf(array)

@@ -198,11 +198,8 @@ class Pages:
         return page
 
     def _loop(self, what: str) -> SourceLoop:
-        return SourceLoop(
-            f"The source goes in a circle: {what}",
-            where=self.where,
-            hint="Set cursor_param, page_param or offset_param of the resource.",
-        )
+        return SourceLoop(f"The source goes in a circle: {what}", where=self.where,
+                          hint="Set cursor_param, page_param or offset_param of the resource.")
 
     def _tried(self, first: Page) -> Turn:
         """The way of an API that doesn't say: page 2 asked for in the usual ways, believed when it has other rows."""

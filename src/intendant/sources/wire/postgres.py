@@ -30,34 +30,13 @@ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND n.nspname NOT IN ('pg_catalog',
   AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%' AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY n.nspname <> 'public', n.nspname, c.relname, a.attnum
 """
-NATIVE = {
-    "bool": "BOOLEAN",
-    "int2": "SMALLINT",
-    "int4": "INTEGER",
-    "int8": "BIGINT",
-    "float4": "FLOAT",
-    "float8": "DOUBLE",
-    "text": "VARCHAR",
-    "varchar": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "timestamptz": "TIMESTAMP WITH TIME ZONE",
-    "bytea": "BLOB",
-    "_text": "VARCHAR[]",
-    "_varchar": "VARCHAR[]",
-    "_int4": "INTEGER[]",
-    "_int8": "BIGINT[]",
-    "_float8": "DOUBLE[]",
-}
+NATIVE = {"bool": "BOOLEAN", "int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "float4": "FLOAT",
+          "float8": "DOUBLE", "text": "VARCHAR", "varchar": "VARCHAR", "date": "DATE", "timestamp": "TIMESTAMP",
+          "timestamptz": "TIMESTAMP WITH TIME ZONE", "bytea": "BLOB", "_text": "VARCHAR[]", "_varchar": "VARCHAR[]",
+          "_int4": "INTEGER[]", "_int8": "BIGINT[]", "_float8": "DOUBLE[]"}
 """Types that ADBC gives as themselves; `numeric` comes as text and becomes DECIMAL here, all others come as text."""
-UNREACHABLE = (
-    "could not connect",
-    "connection refused",
-    "connection to server",
-    "timeout",
-    "could not translate",
-    "server closed",
-)
+UNREACHABLE = ("could not connect", "connection refused", "connection to server", "timeout", "could not translate",
+               "server closed")
 REFUSED = ("password authentication", "permission denied", "does not exist", "no pg_hba", "authentication failed")
 
 
@@ -129,9 +108,8 @@ class Postgres:
         if any(mark in lower for mark in REFUSED):
             return SourceRefused(f"PostgreSQL refused: {text}", where=where, hint="Check user, password and grants.")
         if any(mark in lower for mark in UNREACHABLE):
-            return SourceUnreachable(
-                f"PostgreSQL is not reachable: {text}", where=where, hint="Check host and port, and that it runs."
-            )
+            return SourceUnreachable(f"PostgreSQL is not reachable: {text}", where=where,
+                                     hint="Check host and port, and that it runs.")
         return SourceDamaged(f"PostgreSQL answered with an error: {text}", where=where)
 
 

@@ -33,18 +33,14 @@ Reject = Callable[[str, str], None]
 MOST_POISON = 0.10
 FILE_BYTES = 4 << 20
 SUSPECTS = (b"NaN", b"Infinity", b"\\u0000")
-SHAPE = (
-    f"format='array', maximum_object_size=268435456, maximum_depth={DEEPEST}, map_inference_threshold=-1, "
-    "records=true, sample_size=-1, dateformat='no %d', timestampformat='no %d'"
-)
+SHAPE = (f"format='array', maximum_object_size=268435456, maximum_depth={DEEPEST}, map_inference_threshold=-1, "
+         "records=true, sample_size=-1, dateformat='no %d', timestampformat='no %d'")
 """No text is taken for a moment: the engine would drop its offset, and read 01-02-2024 as it likes."""
 DETECT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=2147483647)"
 STRICT = f"SELECT * FROM read_json(?, {SHAPE}, maximum_sample_files=1)".replace("268435456", "16777216")
 """Types come from the first file alone; a key that it lacks, one that comes twice and a huge row are errors."""
-TYPE = re.compile(
-    r'"(?:[^"]|"")*"|\b(?:UUID|TIME|JSON|DATE|TIMESTAMP(?:_\w+)?|(?:TIME|TIMESTAMP) WITH TIME ZONE)\b'
-    r"(?=[,)\[]|$)"
-)
+TYPE = re.compile(r'"(?:[^"]|"")*"|\b(?:UUID|TIME|JSON|DATE|TIMESTAMP(?:_\w+)?|(?:TIME|TIMESTAMP) WITH TIME ZONE)\b'
+                  r"(?=[,)\[]|$)")
 LONG = r"(^|[\[{:,])\s*-?[0-9]{16,}\s*($|[\]},])"
 
 
@@ -193,10 +189,8 @@ class JsonRows:
         return self._con.execute(sql, [files]).to_arrow_table()
 
     def _has_long_integers(self, files: list[str], name: str) -> bool:
-        sql = (
-            f"SELECT count(*) FROM read_json(?, columns={{{_quoted(name)}: 'VARCHAR'}}, format='array', "
-            f"maximum_object_size=268435456) AS t(v) WHERE regexp_matches(v, {_quoted(LONG)})"
-        )
+        sql = (f"SELECT count(*) FROM read_json(?, columns={{{_quoted(name)}: 'VARCHAR'}}, format='array', "
+               f"maximum_object_size=268435456) AS t(v) WHERE regexp_matches(v, {_quoted(LONG)})")
         row = self._con.execute(sql, [files]).fetchone()
         return bool(row and row[0])
 
@@ -209,7 +203,7 @@ def _put(out: io.FileIO, data: bytes) -> None:
     """All of `data`: the system may take less at once."""
     left = memoryview(data)
     while left:
-        left = left[out.write(left) :]
+        left = left[out.write(left):]
 
 
 def _salvaged(array: bytes, reject: Reject, where: str) -> bytes:
@@ -218,10 +212,8 @@ def _salvaged(array: bytes, reject: Reject, where: str) -> bytes:
         reject(reason, raw)
     if len(bad) > MOST_POISON * (len(good) + len(bad)):
         raise SourceDamaged(
-            f"{len(bad)} of {len(good) + len(bad)} rows of a page can't be read: {bad[0][0]}",
-            where=where,
-            hint="The source sends broken JSON; ask its owner to mend it.",
-        )
+            f"{len(bad)} of {len(good) + len(bad)} rows of a page can't be read: {bad[0][0]}", where=where,
+            hint="The source sends broken JSON; ask its owner to mend it.")
     return b"[" + b",".join(good) + b"]"
 
 
@@ -231,9 +223,7 @@ def _sound(table: pa.Table) -> bool:
 
 
 def _finite(column: pa.ChunkedArray) -> bool:
-    return all(
-        bool(pc.all(pc.is_finite(doubles), skip_nulls=True).as_py() is not False) for doubles in _doubles(column)
-    )
+    return all(bool(pc.all(pc.is_finite(doubles), skip_nulls=True).as_py() is not False) for doubles in _doubles(column))
 
 
 def _doubles(column: pa.ChunkedArray) -> list[pa.ChunkedArray]:
@@ -259,10 +249,8 @@ def _has_empty_row(table: pa.Table) -> bool:
 def _renamed(names: list[str]) -> bool:
     """Whether the engine may have renamed columns: two keys that differ in case, or an empty key."""
     stems = {name.lower() for name in names}
-    return any(
-        ((m := re.fullmatch(r"(.*)_\d+", name)) and m[1].lower() in stems) or re.fullmatch(r"C\d+", name)
-        for name in names
-    )
+    return any(((m := re.fullmatch(r"(.*)_\d+", name)) and m[1].lower() in stems) or re.fullmatch(r"C\d+", name)
+               for name in names)
 
 
 def _plain(type_: str) -> str:
@@ -272,11 +260,8 @@ def _plain(type_: str) -> str:
 
 def _lossy(table: pa.Table) -> list[str]:
     """Columns with doubles beyond the integers that a double holds exactly."""
-    return [
-        name
-        for name, column in zip(table.column_names, table.columns, strict=True)
-        if any(_beyond(doubles) for doubles in _doubles(column))
-    ]
+    return [name for name, column in zip(table.column_names, table.columns, strict=True)
+            if any(_beyond(doubles) for doubles in _doubles(column))]
 
 
 def _beyond(doubles: pa.ChunkedArray) -> bool:

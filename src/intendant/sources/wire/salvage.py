@@ -44,7 +44,7 @@ def first_element(array: bytes) -> bytes:
     for token in TOKEN.finditer(array):
         depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
         if depth <= 0 or (depth == 1 and token[0] == b","):
-            return array[start : token.start()].strip()
+            return array[start:token.start()].strip()
     return b""
 
 
@@ -81,11 +81,11 @@ def split_array(array: bytes) -> list[bytes]:
         elif mark in (b"]", b"}"):
             depth -= 1
             if depth <= 0:
-                out.append(array[start : token.start()])
+                out.append(array[start:token.start()])
                 start = token.end()
                 break
         elif mark == b"," and depth == 1:
-            out.append(array[start : token.start()])
+            out.append(array[start:token.start()])
             start = token.end()
     if array[start:].strip():
         out.append(array[start:])
@@ -101,9 +101,8 @@ def _checked(element: bytes) -> bytes:
     if _depth(element) > DEEPEST:
         raise ValueError(f"nested deeper than {DEEPEST}")
     try:
-        row = json.loads(
-            text, parse_constant=_no_constant, parse_float=_finite, parse_int=_short, object_pairs_hook=_object
-        )
+        row = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_short,
+                         object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from error
     if not isinstance(row, dict):

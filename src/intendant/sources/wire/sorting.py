@@ -18,16 +18,9 @@ from intendant.types import Json
 
 __all__ = ["Order", "sorted_url"]
 
-WAYS = (
-    "sort={sign}{column}",
-    "sort={column}&order={direction}",
-    "order_by={sign}{column}",
-    "sort_by={column}&order={direction}",
-    "order={column}.{direction}",
-    "sort={column}:{direction}",
-    "ordering={sign}{column}",
-    "$orderby={column} {direction}",
-)
+WAYS = ("sort={sign}{column}", "sort={column}&order={direction}", "order_by={sign}{column}",
+        "sort_by={column}&order={direction}", "order={column}.{direction}", "sort={column}:{direction}",
+        "ordering={sign}{column}", "$orderby={column} {direction}")
 
 
 class Order:
@@ -70,9 +63,8 @@ def sorted_url(pages: Pages, rows: JsonRows, url: str, order: Order, declared: J
         page = _try(pages, asked)
         if page is None:
             continue
-        if _proves(page, plain, rows, order) or (
-            page.envelope.rows == plain.envelope.rows and _opposite(pages, rows, url, asked, order, declared, plain)
-        ):
+        if _proves(page, plain, rows, order) or (page.envelope.rows == plain.envelope.rows
+                                                 and _opposite(pages, rows, url, asked, order, declared, plain)):
             return asked
     return None
 
@@ -81,12 +73,8 @@ def _urls(url: str, order: Order, declared: Json) -> Iterator[str]:
     ways = [str(declared)] if declared else WAYS
     for way in ways:
         text = way if "{" in way else f"{way}={{sign}}{{column}}"
-        filled = {
-            key: value.replace("{sign}", "-" if order.descending else "")
-            .replace("{column}", order.by)
-            .replace("{direction}", "desc" if order.descending else "asc")
-            for key, value in parse_qsl(text)
-        }
+        filled = {key: value.replace("{sign}", "-" if order.descending else "").replace("{column}", order.by).replace(
+            "{direction}", "desc" if order.descending else "asc") for key, value in parse_qsl(text)}
         yield with_query(url, filled)
 
 
@@ -96,7 +84,8 @@ def _opposite(pages: Pages, rows: JsonRows, url: str, asked: str, order: Order, 
     for this, other in zip(_urls(url, order, declared), _urls(url, turned, declared), strict=True):
         if this == asked:
             page = _try(pages, other)
-            return page is not None and _proves(page, plain, rows, turned) and order.sorts(_values(plain, rows, order))
+            return (page is not None and _proves(page, plain, rows, turned)
+                    and order.sorts(_values(plain, rows, order)))
     return False
 
 

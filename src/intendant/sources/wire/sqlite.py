@@ -22,10 +22,8 @@ BATCH_ROWS = 50_000
 BATCH_BYTES = 32 << 20
 EXACT = 2**53
 INSTANT = "strftime('%Y-%m-%d %H:%M:%f', {})"
-MOMENT_AFTER = (
-    f"({INSTANT.format('{column}')} >= {INSTANT.format('?')} "
-    f"OR ({INSTANT.format('{column}')} IS NULL AND {{column}} IS NOT NULL))"
-)
+MOMENT_AFTER = (f"({INSTANT.format('{column}')} >= {INSTANT.format('?')} "
+                f"OR ({INSTANT.format('{column}')} IS NULL AND {{column}} IS NOT NULL))")
 """Compares moments however they are spelled, to the millisecond; what is no moment comes too, the caller decides."""
 
 
@@ -35,11 +33,8 @@ class Sqlite:
     def __init__(self, source: str, path: Path) -> None:
         self.source, self.path = source, path
         if not path.is_file():
-            raise SourceRefused(
-                f"There is no SQLite file {path.name!r}",
-                where=str(path.parent),
-                hint="sqlite:///name.db is relative to the workspace, sqlite:////name.db is absolute.",
-            )
+            raise SourceRefused(f"There is no SQLite file {path.name!r}", where=str(path.parent),
+                                hint="sqlite:///name.db is relative to the workspace, sqlite:////name.db is absolute.")
         self._con = sqlite3.connect(f"file:{_escaped(path)}?mode=ro", uri=True, check_same_thread=False)
         self._con.text_factory = _text
         self._engine = engine()
@@ -74,9 +69,8 @@ class Sqlite:
             cursor = self._con.execute(sql, [_plain(v) for v in values_of(request, names)])
             size = 1000
             while rows := cursor.fetchmany(size):
-                columns = [
-                    _array(values, declared[n]) for n, values in zip(picked, zip(*rows, strict=True), strict=True)
-                ]
+                columns = [_array(values, declared[n]) for n, values in zip(picked, zip(*rows, strict=True),
+                                                                            strict=True)]
                 batch = pa.table(columns, names=picked)
                 size = max(1, min(BATCH_ROWS, BATCH_BYTES * len(rows) // max(1, batch.nbytes)))
                 yield settle(batch, self._engine)
@@ -127,15 +121,9 @@ def _shown(value: Json) -> str:
 def _duck_type(declared: str) -> str:
     """The DuckDB type that a declared SQLite type stands for, by the rules of SQLite's type affinity."""
     name = declared.upper()
-    for words, type_ in (
-        (("INT",), "BIGINT"),
-        (("BOOL",), "BOOLEAN"),
-        (("TIMESTAMP", "DATETIME"), "TIMESTAMP"),
-        (("DATE",), "DATE"),
-        (("CHAR", "CLOB", "TEXT"), "VARCHAR"),
-        (("BLOB",), "BLOB"),
-        (("REAL", "FLOA", "DOUB", "NUM", "DEC"), "DOUBLE"),
-    ):
+    for words, type_ in ((("INT",), "BIGINT"), (("BOOL",), "BOOLEAN"), (("TIMESTAMP", "DATETIME"), "TIMESTAMP"),
+                         (("DATE",), "DATE"), (("CHAR", "CLOB", "TEXT"), "VARCHAR"), (("BLOB",), "BLOB"),
+                         (("REAL", "FLOA", "DOUB", "NUM", "DEC"), "DOUBLE")):
         if any(word in name for word in words):
             return type_
     return "VARCHAR"
