@@ -25,6 +25,7 @@ from intendant.planner.encode import encode
 from intendant.planner.ground import Grounding, ground
 from intendant.planner.language_reader import Example, LanguageReader, guide
 from intendant.planner.mentions import Index
+from intendant.planner.propose import Draft
 from intendant.run.planning import Lazy
 
 TEXT = "How many orders have a price over 5?"
@@ -37,9 +38,9 @@ class Says:
     """A proposer that says what it was given, whatever the sentence: (plan in ids, log-probability)."""
 
     def __init__(self, *said: tuple[str, float]) -> None:
-        self.said = list(said)
+        self.said = [Draft(*s) for s in said]
 
-    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[tuple[str, float]]:
+    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[Draft]:
         return self.said
 
 

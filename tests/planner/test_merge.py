@@ -17,6 +17,7 @@ from intendant.planner.encode import encode
 from intendant.planner.frames import Reading
 from intendant.planner.ground import Grounding
 from intendant.planner.merge import FLOOR, merged, settled
+from intendant.planner.propose import Draft
 
 TEXT = "show paid orders with a price over 5"
 PLAN = "query orders filter status = 'paid' and price > 5"
@@ -34,8 +35,8 @@ def g() -> Grounding:
     return grounded("shop", TEXT)
 
 
-def proposal(g: Grounding, plan: str, logprob: float) -> tuple[str, float]:
-    return encode(parse(plan), g), logprob
+def proposal(g: Grounding, plan: str, logprob: float) -> Draft:
+    return Draft(encode(parse(plan), g), logprob)
 
 
 def test_a_plan_of_both_readers_is_one_entry(g: Grounding, describe: Typing) -> None:
@@ -56,7 +57,7 @@ def test_a_reading_alone_has_the_floor_for_a_probability(g: Grounding, describe:
 
 
 def test_features_have_names_and_are_finite(g: Grounding, describe: Typing) -> None:
-    found = merged([proposal(g, PLAN, -0.5), ("refuse", -2.0)], [], g, describe)
+    found = merged([proposal(g, PLAN, -0.5), Draft("refuse", -2.0)], [], g, describe)
     values = features(found[0], found)
     assert len(values) == len(FEATURES) and all(abs(v) < 10 for v in values)
 

@@ -253,6 +253,8 @@ def rebuilt(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
     if isinstance(e, Unary):
         return Unary(e.op, f(e.arg))
     if isinstance(e, Binary):
+        if e.op == "like":
+            raise Unsayable("`like` is for people who write it themselves")
         return Binary(e.op, f(e.left), f(e.right))
     if isinstance(e, Between):
         return Between(f(e.arg), f(e.low), f(e.high), e.negated)

@@ -101,6 +101,8 @@ class Grounding:
     """Tables of the last results, newest first."""
     reading: tuple[str, ...] = ()
     """What the reader sees: the sentence's words and ids, then the places it may be about with their columns."""
+    few_values: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    """All values of text columns that have few, by table and column."""
 
     @cached_property
     def by_text(self) -> dict[tuple[str, str], str]:
@@ -312,6 +314,7 @@ def assemble(
         frozenset(guessed),
         tuple(focus),
         tuple(reading),
+        index.few_values,
     )
 
 

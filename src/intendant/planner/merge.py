@@ -17,6 +17,7 @@ from intendant.planner.canonical import canonical
 from intendant.planner.check import Checked, Describe, check, check_plan, resolve
 from intendant.planner.frames import Reading
 from intendant.planner.ground import Grounding
+from intendant.planner.propose import Draft
 from intendant.types import Plan
 
 __all__ = ["FLOOR", "merged", "settled"]
@@ -26,10 +27,12 @@ FLOOR = -9.0
 
 
 def merged(
-    proposals: Iterable[tuple[str, float]], readings: Sequence[Reading], grounding: Grounding, describe: Describe
+    proposals: Iterable[Draft], readings: Sequence[Reading], grounding: Grounding, describe: Describe
 ) -> list[Checked]:
     """Everything that was proposed or read, checked, the likeliest first; equal plans once."""
-    found = [check(text, logprob, grounding, describe) for text, logprob in variants(proposals, grounding)]
+    found = [
+        replace(check(d.text, d.logprob, grounding, describe), judged=d.judged) for d in variants(proposals, grounding)
+    ]
     found += [check_plan(r, FLOOR, grounding, describe) for r in readings]
     out: dict[str, Checked] = {}
     for c in found:
@@ -39,13 +42,13 @@ def merged(
     return sorted(out.values(), key=lambda c: -c.rank)
 
 
-def variants(proposals: Iterable[tuple[str, float]], g: Grounding) -> list[tuple[str, float]]:
+def variants(proposals: Iterable[Draft], g: Grounding) -> list[Draft]:
     """The proposals; one that optimizes a table although a saved query was spoken of becomes one that optimizes the query."""
     query = next((c.id for c in g.candidates.values() if c.family == "Q" and c.said), None)
     if query is None or not re.search(r"(?i)\b(?:query|queries|report|dashboard)\b", g.sentence):
         return list(proposals)
-    out = [(re.sub(r"\boptimize (?:T\d+|it)\b", f"optimize query {query}", text), p) for text, p in proposals]
-    return list({text: (text, p) for text, p in reversed(out)}.values())[::-1]
+    out = [d._replace(text=re.sub(r"\boptimize (?:T\d+|it)\b", f"optimize query {query}", d.text)) for d in proposals]
+    return list({d.text: d for d in reversed(out)}.values())[::-1]
 
 
 def both(a: Checked, b: Checked) -> Checked:

@@ -6,17 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from intendant.model.pieces import FAMILY_LETTERS, ID_ROOM
-from intendant.model.reader import READER, Reader, reader
+from intendant.model.reader import READER, Reader, State, reader
 from intendant.planner.automaton import END, Automaton, Places
 from intendant.planner.decoding import decoding_grammar
 from intendant.planner.ground import Grounding
+from intendant.planner.scope import START, Here, Scope
 
-__all__ = ["Embedded", "Proposer"]
+__all__ = ["Draft", "Embedded", "Proposer"]
 
 BEAMS = 6
 LONGEST = 110
@@ -24,11 +25,19 @@ SURE = -0.02
 """Log-probability above which an answer isn't scored a second time."""
 
 
+class Draft(NamedTuple):
+    """A plan in ids as a model writes it: its log-probability, and the log-odds that the model gives it on reading it again."""
+
+    text: str
+    logprob: float
+    judged: float = 0.0
+
+
 class Proposer(Protocol):
     """Anything that writes plans in ids under the grammar of a grounding."""
 
-    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[tuple[str, float]]:
-        """At most k different texts with their log-probabilities, best first; none when the model finds no end.
+    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[Draft]:
+        """At most k different texts, likeliest first; none when the model finds no end.
 
         Not `free`: a plan, neither `refuse` nor `ask`. Raises ModelError when there is no model.
         """
@@ -36,52 +45,72 @@ class Proposer(Protocol):
 
 @dataclass(frozen=True)
 class Beam:
-    """An answer so far: its words, its log-probability, and where it stands in the grammar."""
+    """An answer so far: its words, its log-probability, where it stands in the grammar and in the plan's scope."""
 
     words: tuple[str, ...]
     logprob: float
     places: Places
+    here: Here = START
+    judged: float = 0.0
 
 
 class Embedded:
-    """The small model of the package, searched with beams that can only write what the grammar admits."""
+    """The small model of the package, searched with beams that write only what the grammar and the scope admit."""
 
     def __init__(self, path: Path = READER) -> None:
         self.path = path
 
-    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[tuple[str, float]]:
+    def propose(self, grounding: Grounding, k: int, *, free: bool = True) -> list[Draft]:
         model = reader(self.path)
         machine = Automaton(decoding_grammar(grounding, free=free))
+        search = Search(model, machine, Scope(grounding), min(k, BEAMS))
         state = model.read(*model.pieces.prompt(grounding.reading))
-        beams = [Beam((), 0.0, machine.start())]
+        beams, ended = [Beam((), 0.0, machine.start())], list[Beam]()
         last = np.array([model.pieces.end])
         done: list[Beam] = []
-        held: dict[Places, Following] = {}
         for _ in range(min(LONGEST, int(model.shape["longest"]) - 1)):
             logs = model.step(state, last)
-            beams, parents, finished = extended(beams, logs, machine, model, min(k, BEAMS), held)
-            done += finished
-            done.sort(key=lambda b: -b.logprob)
-            if not beams or (len(done) >= k and done[k - 1].logprob >= beams[0].logprob):
+            if ended:
+                done += judged(ended, model, state, len(beams))
+                done.sort(key=lambda b: -b.logprob)
+                state = state.kept(np.arange(len(beams)))
+            beams, parents, ended, enders = search.extended(beams, logs)
+            worst = max(
+                done[k - 1].logprob if len(done) >= k else -math.inf, done[0].logprob - 7 if done else -math.inf
+            )
+            ended, enders = within(ended, enders, worst)
+            if not ended and (not beams or beams[0].logprob <= worst):
                 break
-            if done and done[0].logprob > beams[0].logprob + 7:
-                break
-            state = state.kept(np.array(parents))
-            last = np.array([number(model, b.words[-1]) for b in beams])
+            state = state.kept(np.array([*parents, *enders]))
+            last = np.array([*(number(model, b.words[-1]) for b in beams), *(model.pieces.end for _ in ended)])
         done = done[:k]
         if k > 1 and done and done[0].logprob < SURE:
             done = pooled(done, model, grounding.reading)
-        return [(" ".join(b.words), b.logprob) for b in done]
+        return [Draft(" ".join(b.words), b.logprob, b.judged) for b in done]
+
+
+def judged(ended: Sequence[Beam], model: Reader, state: State, at: int) -> list[Beam]:
+    """The answers that have just been read to their ends, in the rows of the state from `at` on, with what the model says."""
+    assert state.hidden is not None
+    return [replace(b, judged=float(j)) for b, j in zip(ended, model.judged(state.hidden[at:]), strict=True)]
+
+
+def within(ended: list[Beam], parents: list[int], worst: float) -> tuple[list[Beam], list[int]]:
+    """The answers likelier than `worst`, with the beams they come from."""
+    kept = [(b, p) for b, p in zip(ended, parents, strict=True) if b.logprob > worst]
+    return [b for b, _ in kept], [p for _, p in kept]
 
 
 def pooled(answers: list[Beam], model: Reader, reading: Sequence[str]) -> list[Beam]:
-    """The answers with the mean of their probability and of that under a prompt whose ids have other numbers.
+    """The answers with the mean of their probability and of that under a prompt whose ids have other numbers, and so for
+    what is said of them on reading them again.
 
     Numbers mean nothing, so a reading that hangs on them is a doubtful one.
     """
     again = scored([[moved(w) for w in a.words] for a in answers], model, [moved(t) for t in reading])
     both = [
-        replace(a, logprob=float(np.logaddexp(a.logprob, b)) - math.log(2)) for a, b in zip(answers, again, strict=True)
+        replace(a, logprob=float(np.logaddexp(a.logprob, p)) - math.log(2), judged=(a.judged + j) / 2)
+        for a, (p, j) in zip(answers, again, strict=True)
     ]
     return sorted(both, key=lambda a: -a.logprob)
 
@@ -93,18 +122,23 @@ def moved(token: str) -> str:
     return token
 
 
-def scored(answers: Sequence[Sequence[str]], model: Reader, reading: Sequence[str]) -> list[float]:
-    """The log-probability of each answer, whatever the grammar."""
+def scored(answers: Sequence[Sequence[str]], model: Reader, reading: Sequence[str]) -> list[tuple[float, float]]:
+    """The log-probability of each answer, whatever the grammar, and what the model says on reading it again."""
     rows = [[number(model, w) or 0 for w in a] + [model.pieces.end] for a in answers]
     state = model.read(*model.pieces.prompt(reading)).kept(np.zeros(len(rows), np.int64))
-    last, out = np.full(len(rows), model.pieces.end), [0.0] * len(rows)
-    for t in range(max(map(len, rows))):
+    last = np.full(len(rows), model.pieces.end)
+    probability, said = [0.0] * len(rows), [0.0] * len(rows)
+    for t in range(max(map(len, rows)) + 1):
         logs = model.step(state, last)
+        assert state.hidden is not None
+        again = model.judged(state.hidden)
         for n, row in enumerate(rows):
             if t < len(row):
-                out[n] += float(logs[n, row[t]])
+                probability[n] += float(logs[n, row[t]])
+            elif t == len(row):
+                said[n] = float(again[n])
         last = np.array([row[t] if t < len(row) else model.pieces.end for row in rows])
-    return out
+    return list(zip(probability, said, strict=True))
 
 
 @dataclass(frozen=True)
@@ -124,28 +158,46 @@ def following(places: Places, machine: Automaton, model: Reader) -> Following:
     return Following(words, np.array(numbers, np.int64), after, END in machine.words(places))
 
 
-def extended(
-    beams: list[Beam], logs: np.ndarray, machine: Automaton, model: Reader, width: int, held: dict[Places, Following]
-) -> tuple[list[Beam], list[int], list[Beam]]:
-    """The best next beams with the numbers of those they come from, and the answers that end here. `held` keeps what
-    may follow at the places of this sentence.
-    """
-    grown: list[tuple[float, int, int, Following]] = []
-    finished: list[Beam] = []
-    for n, beam in enumerate(beams):
-        next_ = held.get(beam.places)
-        if next_ is None:
-            next_ = held[beam.places] = following(beam.places, machine, model)
-        if next_.may_end:
-            finished.append(Beam(beam.words, beam.logprob + float(logs[n, model.pieces.end]), frozenset()))
-        if len(next_.numbers):
-            gains = logs[n, next_.numbers]
-            best = np.argsort(-gains, kind="stable")[:width]
-            grown += [(beam.logprob + float(gains[i]), n, int(i), next_) for i in best]
-    grown.sort(key=lambda g: -g[0])
-    kept = [g for g in grown[:width] if g[0] > grown[0][0] - 9]
-    new = [Beam((*beams[n].words, after.words[i]), p, after.places[i]) for p, n, i, after in kept]
-    return new, [g[1] for g in kept], finished
+class Search:
+    """One sentence's beams: what may follow, under its grammar and in the scope of what is written."""
+
+    def __init__(self, model: Reader, machine: Automaton, scope: Scope, width: int) -> None:
+        self.model, self.machine, self.scope, self.width = model, machine, scope, width
+        self.held: dict[Places, Following] = {}
+
+    def following(self, places: Places) -> Following:
+        if places not in self.held:
+            self.held[places] = following(places, self.machine, self.model)
+        return self.held[places]
+
+    def extended(self, beams: list[Beam], logs: np.ndarray) -> tuple[list[Beam], list[int], list[Beam], list[int]]:
+        """The best next beams with the numbers of those they come from, and the answers that end here with theirs."""
+        grown: list[tuple[float, int, int, Following]] = []
+        ended: list[tuple[Beam, int]] = []
+        for n, beam in enumerate(beams):
+            after = self.following(beam.places)
+            if after.may_end:
+                ended.append((replace(beam, logprob=beam.logprob + float(logs[n, self.model.pieces.end])), n))
+            if len(after.numbers):
+                gains = logs[n, after.numbers]
+                grown += [(beam.logprob + float(gains[i]), n, i, after) for i in self.admitted(beam.here, after, gains)]
+        grown.sort(key=lambda g: -g[0])
+        kept = [g for g in grown[: self.width] if g[0] > grown[0][0] - 9]
+        new = [
+            Beam((*beams[n].words, after.words[i]), p, after.places[i], self.scope.after(beams[n].here, after.words[i]))
+            for p, n, i, after in kept
+        ]
+        return new, [g[1] for g in kept], [b for b, _ in ended], [n for _, n in ended]
+
+    def admitted(self, here: Here, after: Following, gains: np.ndarray) -> list[int]:
+        """The likeliest words that can be meant here, as many as there are beams."""
+        found: list[int] = []
+        for i in np.argsort(-gains, kind="stable"):
+            if self.scope.admits(here, after.words[i]):
+                found.append(int(i))
+                if len(found) == self.width:
+                    break
+        return found
 
 
 def is_id(word: str) -> bool:

@@ -143,6 +143,14 @@ FORMED = re.compile(
 DECIMAL = re.compile(
     r"(?i)\bdecimal (?:comma|sign|point|mark)|comma (?:as|for|is|instead)|\d\.\d{3},\d|\d,\d\d\b|thousands?[- ](?:point|dot|sep)"
 )
+REMOVED = re.compile(
+    r"(?i)\b(?:remov\w+|strip\w*|tak\w+|without|rid|throw\w*|drop\w*|delet\w+|cut\w*|eras\w+|clean\w*|replac\w+|nothing|no more|gone)\b"
+)
+SIGNED = re.compile(
+    r"(?i)\b(?:dash\w*|hyphens?|spaces?|blanks?|slash\w*|dots?|periods?|commas?|colons?|brackets?|parenthes[ie]s|char\w*|signs?|symbols?"
+    r"|prefix\w*|suffix\w*|letters?|zero\w*|quotes?|underscores?|whitespace|punctuation|apostrophes?|hash\w*|plus\w*|units?)\b"
+    r"|(['\"])[^\w\s]{1,2}\1|['\"](?:EUR|USD|kg|km|ml|mm|cm|g|l|m)['\"]"
+)
 AGES = re.compile(r"(?i)\bin years\b|\byears (?:of|since)\b|\bhow old\b|\bage\b|\btenure\b|\bseniority\b")
 Hint = tuple[str, str, tuple[str, ...]]
 
@@ -159,6 +167,8 @@ def hints(text: str, found: Iterable[Found]) -> list[Hint]:
         out.append(("V", quote_string(EMAIL), ("email", "pattern")))
     if DECIMAL.search(text):
         out += [("V", quote_string(sign), (word,)) for sign, word in ((",", "comma"), (".", "point"), ("", "nothing"))]
+    elif REMOVED.search(text) and SIGNED.search(text):
+        out.append(("V", quote_string(""), ("nothing",)))
     if AGES.search(text):
         out.append(("N", "365.25", ("year", "days")))
     return out
