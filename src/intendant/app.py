@@ -395,13 +395,13 @@ class Intendant(Views):
 
     # ------------------------------------------------------------ looking
     def check(
-        self, subject: str, *, cells: str | Path | None = None, html: str | Path | None = None
+        self, subject: str, *, cells: str | Path | None = None, html: str | Path | None = None, explain: bool = False
     ) -> dict[str, Json]:
         """A quality report on a table or a file; nothing changes. `cells` also writes suspicious cells as CSV, `html` the
-        report as a page with pictures."""
+        report as a page with pictures; `explain` has the language model say what is wrong. Raises ModelError then."""
         from intendant.run.inspect import inspect
 
-        return inspect(self, subject, Path(cells) if cells else None, Path(html) if html else None)
+        return inspect(self, subject, Path(cells) if cells else None, Path(html) if html else None, explain)
 
     def rollback(self, table: str, to: int | None = None, *, by: str = "api") -> Result:
         """Makes an earlier version (the previous one by default) current again; also undoes a drop."""

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +91,8 @@ class Workspace:
     root: Path
     policy: Policy = field(default_factory=Policy)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    tables: Mapping[str, Thresholds] = field(default_factory=dict)
+    """Of single tables, in small letters."""
     engine: Engine = field(default_factory=Engine)
     model: Model = field(default_factory=Model)
     sources: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -146,10 +148,12 @@ class Workspace:
                     f"unknown section [{key}]", where=str(path), hint=did_you_mean(key, known, "section")
                 )
         (folder / ".intendant").mkdir(exist_ok=True)
+        thresholds = _section(Thresholds, data, path)
         return cls(
             root=folder.resolve(),
             policy=_section(Policy, data, path),
-            thresholds=_section(Thresholds, data, path),
+            thresholds=thresholds,
+            tables=_tables(data.get("tables", {}), thresholds, path),
             engine=_section(Engine, data, path),
             model=_section(Model, data, path),
             sources=_sources(data.get("sources", {}), path),
@@ -164,6 +168,10 @@ class Workspace:
         config = _filled(dict(self.sources[name]), f"sources.{name}")
         assert isinstance(config, dict)
         return config
+
+    def thresholds_of(self, table: str) -> Thresholds:
+        """`[thresholds]`, and above it what `[tables."TABLE"]` says."""
+        return self.tables.get(table.lower(), self.thresholds)
 
     def inside(self, path: str) -> Path:
         """A path inside the workspace, links resolved. Raises PathRefused for any other and for the state folder."""
@@ -181,12 +189,24 @@ class Workspace:
         return {p.stem: p for p in sorted((self.root / "pipelines").glob("*.intent"))}
 
 
-def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
-    name = cls.__name__.lower()
-    values = data.get(name, {})
+def _tables(given: Any, thresholds: Thresholds, path: Path) -> dict[str, Thresholds]:
+    """`[tables."NAME"]`: thresholds of single tables; what they don't say is as in [thresholds]."""
+    if not isinstance(given, Mapping):
+        raise WorkspaceError("'tables' must hold sections", where=str(path), hint='Write [tables."staging.orders"].')
+    return {
+        name.lower(): _section(Thresholds, given, path, name, f'tables."{name}"', thresholds) for name in given
+    }
+
+
+def _section(
+    cls: type[Any], data: Mapping[str, Any], path: Path, key: str = "", shown: str = "", defaults: Any = None
+) -> Any:
+    key = key or cls.__name__.lower()
+    name = shown or key
+    values = data.get(key, {})
     if not isinstance(values, Mapping):
         raise WorkspaceError(f"{name!r} must be a section", where=str(path), hint=f"Write [{name}] and its keys below.")
-    defaults = cls()
+    defaults = defaults or cls()
     known = [f.name for f in fields(cls)]
     out = {}
     for key, value in values.items():
@@ -200,7 +220,7 @@ def _section(cls: type[Any], data: Mapping[str, Any], path: Path) -> Any:
         ) != (wanted is bool):
             raise WorkspaceError(f"{name}.{key} is {value!r}", where=str(path), hint=f"It must be a {_word(wanted)}.")
         out[key] = wanted(value)
-    made = cls(**out)
+    made = replace(defaults, **out)
     if cls is Policy and made.on_failure not in ("rollback", "quarantine", "review", "warn"):
         raise WorkspaceError(
             f"policy.on_failure is {made.on_failure!r}",

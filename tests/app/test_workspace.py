@@ -30,6 +30,11 @@ WRONG = {
     "a query without sql": ("[queries.q]\navg_ms = 3\n", "query 'q' has no sql", "SELECT"),
     "a query's number as text": ('[queries.q]\nsql = "SELECT 1"\navg_ms = "3"\n', "queries.q.avg_ms is '3'", "number"),
     "a value for openlineage": ("openlineage = 3\n", "'openlineage' must be a section", "[openlineage]"),
+    "an unknown key of a table": ('[tables.orders]\nseverity_lo = 1\n', "unknown key 'severity_lo' in [tables.\"orders\"]",
+                                  "Did you mean 'severity_low'?"),
+    "a table that is no section": ("tables = 3\n", "'tables' must hold sections", 'Write [tables."staging.orders"].'),
+    "a table's value of the wrong type": ('[tables.orders]\ndrift_volume = "much"\n',
+                                          "tables.\"orders\".drift_volume is 'much'", "It must be a number."),
     "an unknown openlineage key": ('[openlineage]\nfil = "x"\n', "unknown key 'fil' in [openlineage]", "Did you mean 'file'?"),
 }  # fmt: skip
 
@@ -93,3 +98,13 @@ def test_a_copied_workspace_works_when_the_old_one_is_gone(tmp_path: Path) -> No
         assert app.sql("SELECT order_id, twice FROM orders ORDER BY 1")["rows"] == [[1, 10], [2, 14]]
         assert app.sql("SELECT order_id FROM large")["rows"] == [[2]]
     assert not old.exists()
+
+
+def test_a_table_has_thresholds_of_its_own_above_the_common_ones(tmp_path: Path) -> None:
+    (tmp_path / "intendant.toml").write_text(
+        '[thresholds]\nseverity_low = 90\ndrift_volume = 0.5\n[tables."Staging.Orders"]\nseverity_low = 99.5\n'
+    )
+    opened = Workspace.open(tmp_path)
+    own = opened.thresholds_of("staging.orders")
+    assert (own.severity_low, own.severity_medium, own.drift_volume) == (99.5, 70.0, 0.5)
+    assert opened.thresholds_of("orders") == opened.thresholds

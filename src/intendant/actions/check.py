@@ -47,10 +47,13 @@ class Check(Effect):
         stored = self.remember(step, declared, context)
         snapshot = context.lake.snapshot(table, done.version - 1 if done else None)
         rules = declared or stored
-        others = context.snapshots([t for r in rules for t in kinds()[r.type].reads(r)])
+        read = [t for r in rules for t in kinds()[r.type].reads(r)]
+        others = checks.parents(snapshot, context.lake.names(), context.lake.snapshot, read)
         broken = checks.audit(context.engine, table, snapshot, rules, others)
-        detected = [] if declared else checks.detect(context.engine, table, snapshot)
-        report = checks.report(context.engine, table, snapshot, [*broken, *detected], others=others)
+        detected = [] if declared else checks.detect(context.engine, table, snapshot, others=others)
+        t = context.workspace.thresholds_of(table)
+        steps = checks.SeverityThresholds(t.severity_low, t.severity_medium)
+        report = checks.report(context.engine, table, snapshot, [*broken, *detected], steps, others)
         on_failure = step.get("on_failure") or context.workspace.policy.on_failure
         facts: dict[str, Json] = {
             "findings": [f.as_dict() for f in (*broken, *detected)],

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from intendant.checks.auditing import audit
     from intendant.checks.battery import detect
     from intendant.checks.cell import Cell, cells
+    from intendant.checks.detectors.orphan import parents
     from intendant.checks.levels import Priority, PriorityThresholds, SeverityThresholds, priority, severity
     from intendant.checks.settings import Settings
     from intendant.checks.split import bad_rows_sql, split_sql
     from intendant.checks.summary import Report, report
 
 __all__ = ["Cell", "Priority", "PriorityThresholds", "Report", "Settings", "SeverityThresholds", "audit",
-           "bad_rows_sql", "cells", "detect", "priority", "report", "severity", "split_sql"]
+           "bad_rows_sql", "cells", "detect", "parents", "priority", "report", "severity", "split_sql"]
 
-HOMES = {"auditing": ("audit",), "battery": ("detect",), "cell": ("Cell", "cells"), "settings": ("Settings",),
+HOMES = {"auditing": ("audit",), "battery": ("detect",), "cell": ("Cell", "cells"), "detectors.orphan": ("parents",), "settings": ("Settings",),
          "levels": ("Priority", "PriorityThresholds", "SeverityThresholds", "priority", "severity"),
          "split": ("bad_rows_sql", "split_sql"), "summary": ("Report", "report")}
 

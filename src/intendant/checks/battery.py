@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from intendant.checks.detectors.base import Detector
 from intendant.checks.detectors.conflict import Conflict
@@ -12,6 +12,7 @@ from intendant.checks.detectors.misplaced import Misplaced
 from intendant.checks.detectors.missing import Missing
 from intendant.checks.detectors.mistyped import Mistyped
 from intendant.checks.detectors.normalise import Normalise
+from intendant.checks.detectors.orphan import Orphan
 from intendant.checks.detectors.outlier import Outlier
 from intendant.checks.detectors.pattern import Pattern
 from intendant.checks.detectors.typo import Typo
@@ -24,16 +25,17 @@ __all__ = ["DETECTORS", "detect"]
 
 DETECTORS: tuple[Detector, ...] = (
     Missing(), Mistyped(), Duplicate(), Outlier(), Normalise(), Pattern(), Typo(), Misplaced(), Conflict(),
-    Dependency(),
+    Dependency(), Orphan(),
 )
 """Missing comes first: what stands for nothing is no value to the others."""
 
 
 def detect(engine: DuckDB, table: str, snapshot: Snapshot, *, key: Sequence[str] = (),
-           settings: Settings = Settings()) -> list[Finding]:
-    """What all detectors find in a table, which may be staged; `key` are its declared key columns.
+           settings: Settings = Settings(), others: Mapping[str, Snapshot] | None = None) -> list[Finding]:
+    """What all detectors find in a table, which may be staged; `key` are its declared key columns, `others` the tables
+    that its columns may point to (`parents`).
 
     Raises UnknownName for a key column that isn't there, Damaged or EngineError when the table can't be read.
     """
-    with examine(engine, table, snapshot, settings, key) as subject:
+    with examine(engine, table, snapshot, settings, key, others) as subject:
         return [f for d in DETECTORS for f in d.find(subject)] if subject.total else []

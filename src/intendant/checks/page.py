@@ -40,6 +40,8 @@ def page(report: Mapping[str, Json], shown: Pictures, past: Sequence[Profile] = 
     """The page for a report (as `check --json` prints it), its pictures, and the profiles of the table's loads."""
     findings = report["findings"]
     body = [head(report), section("What was found", found(findings))]
+    if report.get("explanation"):
+        body.insert(1, f"<p>{escape(str(report['explanation']))}</p>")
     if shown.examples:
         body.append(section("Bad rows", "".join(example(e, findings) for e in shown.examples)))
     if shown.columns:

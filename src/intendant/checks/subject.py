@@ -40,10 +40,13 @@ class Subject:
         columns: Sequence[Column],
         settings: Settings,
         key: Sequence[str],
+        others: Mapping[str, Snapshot] | None = None,
     ) -> None:
         self.con, self.table, self.settings = con, table, settings
         self.columns = tuple(columns)
         self.key = tuple(find_column(k, columns, table).name for k in key)
+        self.others: Mapping[str, Snapshot] = others or {}
+        """Tables that are attached beside this one."""
         self.sql = table_sql(table).sql("duckdb")
         self._values: dict[str, dict[str, int]] = {}
         self._sample: tuple[list[Column], list[tuple[str | None, ...]]] | None = None
@@ -182,12 +185,12 @@ def examine(
     key: Sequence[str] = (),
     others: Mapping[str, Snapshot] | None = None,
 ) -> Iterator[Subject]:
-    """The snapshot, attached as `table`, beside the tables that foreign keys name.
+    """The snapshot, attached as `table`, beside the tables that its columns point to.
 
     Raises UnknownName for a key column that isn't there, Damaged, EngineError.
     """
     with engine.session({**(others or {}), table: snapshot}) as con:
-        yield Subject(con, table, snapshot.columns, settings, key)
+        yield Subject(con, table, snapshot.columns, settings, key, others)
 
 
 def shown(values: Iterable[Json], most: int = 3) -> str:

@@ -194,10 +194,14 @@ def check(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the report to this file as a page with pictures.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Let the language model of `[model]` say in words what is wrong.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """A quality report; nothing changes."""
-    printed(opened(workspace, as_json).check(subject, cells=cells, html=html), as_json, "show_report")
+    found = opened(workspace, as_json).check(subject, cells=cells, html=html, explain=explain)
+    printed(found, as_json, "show_report")
 
 
 @app.command()
@@ -215,6 +219,24 @@ def fix(
     intendant = opened(workspace, as_json)
     text = sentence(intendant.lake.spelled(table), numbers(only))
     ended(_done(intendant, text, yes, dry_run, "", as_json), as_json)
+
+
+@app.command()
+def replay(
+    table: str,
+    workspace: Folder = HERE,
+    mend: Annotated[
+        str, typer.Option("--mend", help="Operators for the rows first, e.g. `derive amount = abs(amount)`.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Preview only.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put rows that were set aside back into their table; those that break its rules still are set aside again."""
+    from intendant.run.replay import sentence
+
+    intendant = opened(workspace, as_json)
+    ended(_done(intendant, sentence(intendant, table, mend), yes, dry_run, "", as_json), as_json)
 
 
 @app.command()

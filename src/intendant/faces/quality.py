@@ -26,6 +26,9 @@ def rules(
     suggest: Annotated[
         bool, typer.Option("--suggest", help="Rules that the rows keep already, with evidence.")
     ] = False,
+    ask_model: Annotated[
+        bool, typer.Option("--ask-model", help="With --suggest or --accept: also what the language model proposes.")
+    ] = False,
     accept: Annotated[
         str, typer.Option("--accept", help="Declare suggestions: their numbers, e.g. 1,3, or `all` that no row breaks.")
     ] = "",
@@ -51,9 +54,9 @@ def rules(
     intendant = opened(workspace, as_json)
     if accept:
         chosen = () if accept.strip().lower() == "all" else numbers(accept)
-        ended(rulebook.accept(intendant, table, chosen, on_failure=on_failure, by="cli"), as_json)
+        ended(rulebook.accept(intendant, table, chosen, on_failure=on_failure, by="cli", ask_model=ask_model), as_json)
     elif suggest:
-        shown(rulebook.suggestions(intendant, table), as_json, "suggestions")
+        shown(rulebook.suggestions(intendant, table, ask_model=ask_model), as_json, "suggestions")
     elif export:
         show_exported(written(rulebook.exported(intendant, table, export), file), as_json)
     elif take is not None:

@@ -286,6 +286,8 @@ def show_report(r: Mapping[str, Json]) -> None:
         + coloured(r["severity"])
     )
     show_findings(r["findings"])
+    if r.get("explanation"):
+        out.print(Text(plain(r["explanation"])))
     if r.get("cells"):
         out.print(f"{r['cells']['count']:,} suspicious cells in {escape(r['cells']['file'])}")
     if r.get("html"):

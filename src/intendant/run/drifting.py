@@ -33,7 +33,7 @@ def drifted(workspace: Workspace, lake: Lake, engine: DuckDB, stage: Stage, stag
         return [Drift(unmeasured(staged.table, stage.rows, e), False)]
     with suppress(OSError, DiskFull):
         write_json(stage.folder / PROFILE, now.as_dict())
-    return drift(now, past, limits(workspace))
+    return drift(now, past, limits(workspace, staged.table))
 
 
 def drifted_since(workspace: Workspace, lake: Lake, engine: DuckDB, table: str) -> list[Finding]:
@@ -43,7 +43,7 @@ def drifted_since(workspace: Workspace, lake: Lake, engine: DuckDB, table: str) 
     if now is None:
         return []
     past = comparable(engine, lake, now, before=version, fill=KEEP)
-    return [d.finding for d in drift(now, past, limits(workspace))]
+    return [d.finding for d in drift(now, past, limits(workspace, table))]
 
 
 def waiting(stage: Stage) -> Profile | None:
@@ -59,8 +59,8 @@ def remember(lake: Lake, profile: Profile | None, done: Snapshot) -> None:
             keep(lake, named)
 
 
-def limits(workspace: Workspace) -> Limits:
-    t = workspace.thresholds
+def limits(workspace: Workspace, table: str) -> Limits:
+    t = workspace.thresholds_of(table)
     return Limits(t.drift_budget, t.drift_versions, t.drift_volume, t.drift_share, t.drift_distance)
 
 

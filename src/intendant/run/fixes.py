@@ -176,9 +176,10 @@ def named(app: Intendant, snapshot: Snapshot, found: Sequence[Finding]) -> int:
 def looked(loop: Loop, snapshot: Snapshot) -> tuple[list[Finding], dict[str, Json]]:
     """What is wrong with a version, and its measures: rows, findings, and the shares and counts of bad cells."""
     declared = rules_of(loop.lake.settings(snapshot.table))
-    others = {t: loop.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r) if loop.lake.exists(t)}
+    read = [t for r in declared for t in kinds()[r.type].reads(r)]
+    others = checks.parents(snapshot, loop.lake.names(), loop.lake.snapshot, read)
     broken = checks.audit(loop.engine, snapshot.table, snapshot, declared, others)
-    found = [*broken, *checks.detect(loop.engine, snapshot.table, snapshot)]
+    found = [*broken, *checks.detect(loop.engine, snapshot.table, snapshot, others=others)]
     report = checks.report(loop.engine, snapshot.table, snapshot, found, others=others)
     with examine(loop.engine, snapshot.table, snapshot, others=others) as subject:
         missing, touched = measured(subject, found) if snapshot.rows and snapshot.columns else (0, 0)

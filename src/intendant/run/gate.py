@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from intendant import checks
 from intendant.actions.base import Staged
@@ -53,19 +53,15 @@ class Gate:
         self.guard_volume(snapshot, staged, step)
         settings = self.lake.settings(staged.table) if self.lake.exists(staged.table) else {}
         declared = rule_kinds.rules_of(settings)
-        others = {
-            t: self.lake.snapshot(t)
-            for r in declared
-            for t in rule_kinds.kinds()[r.type].reads(r)
-            if self.lake.exists(t)
-        }
+        read = [t for r in declared for t in rule_kinds.kinds()[r.type].reads(r)]
+        others = checks.parents(replace(snapshot, table=staged.table), self.lake.names(), self.lake.snapshot, read)
         if snapshot.rows == 0:
             return Verdict(True, self.on_failure(settings))
         odd = self.conform(stage, staged, step) if step.verb == "ingest" else []
         snapshot = stage.snapshot()
         broken = checks.audit(self.engine, staged.table, snapshot, declared, others)
         found = (
-            checks.detect(self.engine, staged.table, snapshot)
+            checks.detect(self.engine, staged.table, snapshot, others=others)
             if step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST
             else []
         )

@@ -16,7 +16,9 @@ from intendant.checks.rules import kinds, rules_of
 from intendant.errors import EngineError, SourceDamaged, UnknownName, UsageError
 from intendant.run.drifting import drifted_since
 from intendant.run.load import READERS, read_sql
+from intendant.run.opinion import Ask, asking, explained
 from intendant.types import Finding, Json, Snapshot, Stamp
+from intendant.workspace import Workspace
 
 if TYPE_CHECKING:
     from intendant.app import Intendant
@@ -24,15 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
-def inspect(app: Intendant, subject: str, cells: Path | None, html: Path | None = None) -> dict[str, Json]:
-    """The report on a table of the lake, or on a file when there is no such table; written to `cells` (CSV) and `html` too."""
+def inspect(
+    app: Intendant, subject: str, cells: Path | None, html: Path | None = None, explain: bool = False
+) -> dict[str, Json]:
+    """The report on a table of the lake, or on a file when there is no such table; written to `cells` (CSV) and `html` too.
+
+    `explain` adds what the language model makes of it. Raises ModelError when none is named, or it doesn't answer.
+    """
+    ask = asking(app.workspace) if explain else None
     if app.lake.exists(subject):
         snapshot = app.lake.snapshot(subject)
         declared = rules_of(app.lake.settings(snapshot.table))
-        others = {t: app.lake.snapshot(t) for r in declared for t in kinds()[r.type].reads(r)}
+        read = [t for r in declared for t in kinds()[r.type].reads(r)]
+        others = checks.parents(snapshot, app.lake.names(), app.lake.snapshot, read)
         broken = checks.audit(app.engine, snapshot.table, snapshot, declared, others)
         broken += drifted_since(app.workspace, app.lake, app.engine, snapshot.table)
-        return reported(app, snapshot.table, snapshot, broken, cells, html, others=others)
+        return reported(app, snapshot.table, snapshot, broken, cells, html, others=others, ask=ask)
     path = Path(subject)
     if not path.is_file():
         if path.suffix.lower() in READERS or "/" in subject:
@@ -42,7 +51,7 @@ def inspect(app: Intendant, subject: str, cells: Path | None, html: Path | None 
     stage = app.lake.stage("staging.inspected file", Stamp("inspect", "0"))
     try:
         stage.add_sql(app.engine, read_sql(path.absolute(), as_text=True), {})
-        return reported(app, stage.table, stage.snapshot(), [], cells, html, shown=path.name)
+        return reported(app, stage.table, stage.snapshot(), [], cells, html, shown=path.name, ask=ask)
     except EngineError as e:
         raise SourceDamaged(
             f"{path.name!r} can't be read: {e.message}", where=str(path), hint="Mend that line of the file."
@@ -60,10 +69,13 @@ def reported(
     html: Path | None,
     shown: str = "",
     others: Mapping[str, Snapshot] | None = None,
+    ask: Ask | None = None,
 ) -> dict[str, Json]:
-    found = [*broken, *checks.detect(app.engine, table, snapshot)]
-    report = checks.report(app.engine, table, snapshot, found, others=others)
+    found = [*broken, *checks.detect(app.engine, table, snapshot, others=others)]
+    report = checks.report(app.engine, table, snapshot, found, severity_steps(app.workspace, table), others)
     out: dict[str, Json] = {"subject": shown or table, "rows": snapshot.rows, **report.as_dict()}
+    if ask is not None:
+        out["explanation"] = explained(ask, out)
     if cells is not None:
         cells.parent.mkdir(parents=True, exist_ok=True)
         with cells.open("w", encoding="utf-8", newline="") as f:
@@ -80,6 +92,11 @@ def reported(
         html.write_text(drawn, encoding="utf-8")
         out["html"] = str(html)
     return out
+
+
+def severity_steps(workspace: Workspace, table: str) -> checks.SeverityThresholds:
+    t = workspace.thresholds_of(table)
+    return checks.SeverityThresholds(t.severity_low, t.severity_medium)
 
 
 def past(app: Intendant, table: str) -> list[Profile]:

@@ -20,6 +20,7 @@ from intendant.errors import IntendantError, LakeError, UnknownName, UsageError
 from intendant.language import print_step
 from intendant.language.plans import looks_like_plan
 from intendant.language.to_sql import find_column
+from intendant.run.opinion import asking, proposed
 from intendant.types import Column, Event, Json, Result, Rule, Snapshot, Step
 
 if TYPE_CHECKING:
@@ -95,12 +96,13 @@ def problem(app: Intendant, rule: Rule, columns: Sequence[Column]) -> str:
 
 
 # ---------------------------------------------------------------- suggested and accepted
-def suggestions(app: Intendant, table: str) -> dict[str, Json]:
-    """{"table", "version", "rows", "suggestions"}: rules that the rows keep already, numbered from 1, with evidence.
+def suggestions(app: Intendant, table: str, *, ask_model: bool = False) -> dict[str, Json]:
+    """{"table", "version", "rows", "suggestions"}: rules that the rows keep already, numbered from 1, with evidence;
+    `ask_model` adds those that the workspace's language model proposes.
 
-    Raises UnknownName, Damaged.
+    Raises UnknownName, Damaged; ModelError when no model is named, or it doesn't answer.
     """
-    snapshot, found = suggested(app, table)
+    snapshot, found = suggested(app, table, ask_model=ask_model)
     return {
         "table": snapshot.table,
         "version": snapshot.version,
@@ -120,7 +122,7 @@ def suggestions(app: Intendant, table: str) -> dict[str, Json]:
     }
 
 
-def suggested(app: Intendant, table: str) -> tuple[Snapshot, list[Suggestion]]:
+def suggested(app: Intendant, table: str, *, ask_model: bool = False) -> tuple[Snapshot, list[Suggestion]]:
     snapshot = app.lake.snapshot(table)
     past: list[Snapshot] = []
     for s in app.lake.history(snapshot.table):
@@ -133,15 +135,27 @@ def suggested(app: Intendant, table: str) -> tuple[Snapshot, list[Suggestion]]:
             with suppress(LakeError):
                 others[name] = app.lake.snapshot(name)
     declared = rules_of(app.lake.settings(snapshot.table))
-    return snapshot, suggest(app.engine, snapshot.table, snapshot, past=past, others=others, declared=declared)
+    found = suggest(app.engine, snapshot.table, snapshot, past=past, others=others, declared=declared)
+    if ask_model:
+        known = [*declared, *(s.rule for s in found)]
+        found += proposed(asking(app.workspace), app.engine, snapshot.table, snapshot, others, known)
+    return snapshot, found
 
 
-def accept(app: Intendant, table: str, numbers: Sequence[int] = (), *, on_failure: str = "", by: str = "api") -> Result:
+def accept(
+    app: Intendant,
+    table: str,
+    numbers: Sequence[int] = (),
+    *,
+    on_failure: str = "",
+    by: str = "api",
+    ask_model: bool = False,
+) -> Result:
     """Declares suggestions by one `check` plan: those of `numbers`, or all that no row breaks now.
 
     Raises UsageError for a number that isn't there.
     """
-    snapshot, found = suggested(app, table)
+    snapshot, found = suggested(app, table, ask_model=ask_model)
     wrong = [n for n in numbers if not 1 <= n <= len(found)]
     if wrong:
         raise UsageError(
