@@ -48,7 +48,7 @@ def sizes(s: dict[str, float]) -> dict[str, tuple[int, ...]]:
         "families.weight": (len(FAMILY_LETTERS), w), "numbers.weight": (ID_ROOM, w), "answers.weight": (int(s["answers"]), o),
         "norm.weight": (w,), "norm.bias": (w,), "last.weight": (o,),
     }  # fmt: skip
-    linear = {"shrink": (o, w), "point": (o, o), "target": (o, w), "weigh": (o, o), "judge": (1, o)}
+    linear = {"shrink": (o, w), "point": (o, o), "target": (o, w)}
     for i in range(int(s["layers"])):
         at = f"layers.{i}"
         linear |= {f"{at}.qkv": (3 * w, w), f"{at}.out": (w, w), f"{at}.up": (inner, w), f"{at}.down": (w, inner)}

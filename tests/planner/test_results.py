@@ -12,6 +12,8 @@ from intendant import Intendant
 from intendant.language.plans import parse
 from intendant.operators._compile import Typing
 from intendant.planner.check import Checked
+from intendant.planner.decide import Thresholds, decide
+from intendant.planner.ground import Grounding
 from intendant.planner.results import MOST_ROWS, Results
 
 
@@ -35,7 +37,7 @@ def results(app: Intendant) -> Results:
 
 
 def same(app: Intendant, results: Results, a: str, b: str) -> bool:
-    found = [results.signature(parse(p), app.knowledge.catalog()) for p in (a, b)]
+    found = [results.tried(parse(p), app.knowledge.catalog())[0] for p in (a, b)]
     return found[0] is not None and found[0] == found[1]
 
 
@@ -88,4 +90,20 @@ def test_large_tables_are_not_tried(app: Intendant, results: Results, tmp_path: 
     file = tmp_path / "large.csv"
     file.write_text("x\n" + "1\n" * (MOST_ROWS + 1))
     app.load(file, "large")
-    assert results.signature(parse("query large aggregate count"), app.knowledge.catalog()) is None
+    assert results.tried(parse("query large aggregate count"), app.knowledge.catalog()) == (None, False)
+
+
+def test_a_plan_that_would_find_nothing_is_known_and_asked_about(app: Intendant, results: Results) -> None:
+    catalog = app.knowledge.catalog()
+    for plan, empty in (
+        ("transform orders filter amount > 1000", True),
+        ("transform orders filter amount > 1000 into x\nquery x aggregate count", True),
+        ("query orders filter amount > 1000 aggregate count", False),
+        ("query orders filter amount > 3", False),
+    ):
+        assert results.tried(parse(plan), catalog)[1] is empty
+    found = results.joined([Checked("0", -0.5, plan=parse("query orders filter amount > 1000"))], catalog)
+    g = Grounding("big orders", catalog, {}, "")
+    asked = decide(found, g, Thresholds(0.9, 0.0), lambda slot: ())
+    assert (asked.status, asked.reason) == ("ask", "On the tables as they are it would find no row.")
+    assert decide(found, g, Thresholds(0.0, 0.0), lambda slot: ()).status == "ready"

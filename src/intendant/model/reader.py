@@ -41,8 +41,6 @@ class State:
     begins: Numbers
     """Where in `order` each id's places begin."""
     time: int = 0
-    hidden: Array | None = None
-    """The decoder's vectors [beams, own_width] after the last step."""
 
     def kept(self, beams: Numbers) -> State:
         """The state of these beams, in this order."""
@@ -76,7 +74,7 @@ class Reader:
         s = self.shape
         self.heads, self.own_heads = int(s["heads"]), int(s["own_heads"])
         half = int(s["own_width"]) // self.own_heads // 2
-        angles = np.outer(np.arange(int(s["longest"]) + 8), s["theta"] ** (-np.arange(half) / half))
+        angles = np.outer(np.arange(int(s["longest"])), s["theta"] ** (-np.arange(half) / half))
         self.cos, self.sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
     # -- the prompt
@@ -147,20 +145,11 @@ class Reader:
             x = self.block(i, x, state, cos, sin)
         state.time += 1
         x = rms(x, self.w["last.weight"])
-        state.hidden = x
         words = x @ self.w["answers.out"]
         places = self.linear("point", x) @ state.targets.T
         places[:, state.id_at < 0] = -1e4
         logs = log_softmax(np.concatenate((words, places), axis=1))
         return self.gathered(logs, state, count)
-
-    def judged(self, hidden: Array) -> Array:
-        """Log-odds [beams] that answers are right, from the decoder's vectors after their ends; 0 from a model without."""
-        if "weigh.weight" not in self.w:
-            return np.zeros(len(hidden), np.float32)
-        up = self.linear("weigh", hidden)
-        out: Array = self.linear("judge", up / (1 + np.exp(-up)))[:, 0]
-        return out
 
     def gathered(self, logs: Array, state: State, count: int) -> Array:
         """Places of the same id added up: [beams, answers + every id there can be]."""

@@ -114,8 +114,8 @@ class Checked:
     """How sure the reader by frames is of this plan; 0 when it has not read it so."""
     unexplained: tuple[str, ...] = ()
     """Words that the reader by frames leaves unexplained."""
-    judged: float = 0.0
-    """The log-odds that the model gives the plan on reading it again."""
+    empty: bool = False
+    """Whether its first step, tried on the tables as they are, leaves no row."""
     along: Alignment = field(default_factory=Alignment)
     """How the plan lies along the sentence."""
 

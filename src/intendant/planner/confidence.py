@@ -39,7 +39,6 @@ FEATURES = (
     "implied",
     "apart",
     "beaten",
-    "judged",
 )
 
 
@@ -70,7 +69,6 @@ def features(c: Checked, found: Sequence[Checked]) -> list[float]:
         min(c.along.implied, 4) / 2,
         min(c.along.apart, 4) / 2,
         max((o.logprob for o in able if o.plan is not None), default=FLOOR) / 3 - max(c.logprob, FLOOR) / 3,
-        max(-6.0, min(6.0, c.judged)) / 3,
     ]
 
 

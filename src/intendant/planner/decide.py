@@ -44,6 +44,7 @@ QUESTIONS = {
     "other": "I am not sure what you want. Can you say it in other words?",
 }
 REFUSAL = "This asks for nothing that can be done with the tables and sources here."
+EMPTY_RESULT = "On the tables as they are it would find no row."
 EMPTY = "There is nothing to do in an empty sentence."
 
 
@@ -60,7 +61,7 @@ def decide(
     ready, show = thresholds.both()
     if ranked and ranked[0][0] >= show:
         score, top = ranked[0]
-        if not top.unused:
+        if not top.unused and not (top.empty and score < ready):
             return Proposal("ready", top.plan, score, confirm=score < ready, trace=trace)
     declined = max((c for c in found if c.short), key=lambda c: c.logprob, default=None)
     sure = math.exp(declined.logprob) if declined else 0.0
@@ -81,7 +82,7 @@ def which(ranked: Sequence[tuple[float, Checked]], trace: Mapping[str, Json]) ->
     score, top = ranked[0]
     likely = [c for s, c in ranked[:4] if c is top or s > score / 8]
     texts = [print_plan(c.plan) for c in likely if c.plan is not None]
-    left = f"Nothing uses {', '.join(map(repr, top.unused))}." if top.unused else ""
+    left = f"Nothing uses {', '.join(map(repr, top.unused))}." if top.unused else EMPTY_RESULT if top.empty else ""
     text = "Is this what you mean?" if len(texts) == 1 else "Which of these do you mean?"
     question = Question(text, "plan", tuple(Choice(t, t) for t in texts))
     return Proposal("ask", top.plan, score, question=question, reason=left, trace=trace)

@@ -30,9 +30,7 @@ def merged(
     proposals: Iterable[Draft], readings: Sequence[Reading], grounding: Grounding, describe: Describe
 ) -> list[Checked]:
     """Everything that was proposed or read, checked, the likeliest first; equal plans once."""
-    found = [
-        replace(check(d.text, d.logprob, grounding, describe), judged=d.judged) for d in variants(proposals, grounding)
-    ]
+    found = [check(d.text, d.logprob, grounding, describe) for d in variants(proposals, grounding)]
     found += [check_plan(r, FLOOR, grounding, describe) for r in readings]
     out: dict[str, Checked] = {}
     for c in found:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from intendant.model.pieces import FAMILY_LETTERS, ID_ROOM
-from intendant.model.reader import READER, Reader, State, reader
+from intendant.model.reader import READER, Reader, reader
 from intendant.planner.automaton import END, Automaton, Places
 from intendant.planner.decoding import decoding_grammar
 from intendant.planner.ground import Grounding
@@ -26,11 +26,10 @@ SURE = -0.02
 
 
 class Draft(NamedTuple):
-    """A plan in ids as a model writes it: its log-probability, and the log-odds that the model gives it on reading it again."""
+    """A plan in ids as a model writes it, and its log-probability."""
 
     text: str
     logprob: float
-    judged: float = 0.0
 
 
 class Proposer(Protocol):
@@ -51,7 +50,6 @@ class Beam:
     logprob: float
     places: Places
     here: Here = START
-    judged: float = 0.0
 
 
 class Embedded:
@@ -65,52 +63,33 @@ class Embedded:
         machine = Automaton(decoding_grammar(grounding, free=free))
         search = Search(model, machine, Scope(grounding), min(k, BEAMS))
         state = model.read(*model.pieces.prompt(grounding.reading))
-        beams, ended = [Beam((), 0.0, machine.start())], list[Beam]()
+        beams = [Beam((), 0.0, machine.start())]
         last = np.array([model.pieces.end])
         done: list[Beam] = []
         for _ in range(min(LONGEST, int(model.shape["longest"]) - 1)):
-            logs = model.step(state, last)
-            if ended:
-                done += judged(ended, model, state, len(beams))
-                done.sort(key=lambda b: -b.logprob)
-                state = state.kept(np.arange(len(beams)))
-            beams, parents, ended, enders = search.extended(beams, logs)
-            worst = max(
-                done[k - 1].logprob if len(done) >= k else -math.inf, done[0].logprob - 7 if done else -math.inf
-            )
-            ended, enders = within(ended, enders, worst)
-            if not ended and (not beams or beams[0].logprob <= worst):
+            beams, parents, ended = search.extended(beams, model.step(state, last))
+            done += ended
+            done.sort(key=lambda b: -b.logprob)
+            if not beams or (len(done) >= k and done[k - 1].logprob >= beams[0].logprob):
                 break
-            state = state.kept(np.array([*parents, *enders]))
-            last = np.array([*(number(model, b.words[-1]) for b in beams), *(model.pieces.end for _ in ended)])
+            if done and done[0].logprob > beams[0].logprob + 7:
+                break
+            state = state.kept(np.array(parents))
+            last = np.array([number(model, b.words[-1]) for b in beams])
         done = done[:k]
         if k > 1 and done and done[0].logprob < SURE:
             done = pooled(done, model, grounding.reading)
-        return [Draft(" ".join(b.words), b.logprob, b.judged) for b in done]
-
-
-def judged(ended: Sequence[Beam], model: Reader, state: State, at: int) -> list[Beam]:
-    """The answers that have just been read to their ends, in the rows of the state from `at` on, with what the model says."""
-    assert state.hidden is not None
-    return [replace(b, judged=float(j)) for b, j in zip(ended, model.judged(state.hidden[at:]), strict=True)]
-
-
-def within(ended: list[Beam], parents: list[int], worst: float) -> tuple[list[Beam], list[int]]:
-    """The answers likelier than `worst`, with the beams they come from."""
-    kept = [(b, p) for b, p in zip(ended, parents, strict=True) if b.logprob > worst]
-    return [b for b, _ in kept], [p for _, p in kept]
+        return [Draft(" ".join(b.words), b.logprob) for b in done]
 
 
 def pooled(answers: list[Beam], model: Reader, reading: Sequence[str]) -> list[Beam]:
-    """The answers with the mean of their probability and of that under a prompt whose ids have other numbers, and so for
-    what is said of them on reading them again.
+    """The answers with the mean of their probability and of that under a prompt whose ids have other numbers.
 
     Numbers mean nothing, so a reading that hangs on them is a doubtful one.
     """
     again = scored([[moved(w) for w in a.words] for a in answers], model, [moved(t) for t in reading])
     both = [
-        replace(a, logprob=float(np.logaddexp(a.logprob, p)) - math.log(2), judged=(a.judged + j) / 2)
-        for a, (p, j) in zip(answers, again, strict=True)
+        replace(a, logprob=float(np.logaddexp(a.logprob, b)) - math.log(2)) for a, b in zip(answers, again, strict=True)
     ]
     return sorted(both, key=lambda a: -a.logprob)
 
@@ -122,23 +101,18 @@ def moved(token: str) -> str:
     return token
 
 
-def scored(answers: Sequence[Sequence[str]], model: Reader, reading: Sequence[str]) -> list[tuple[float, float]]:
-    """The log-probability of each answer, whatever the grammar, and what the model says on reading it again."""
+def scored(answers: Sequence[Sequence[str]], model: Reader, reading: Sequence[str]) -> list[float]:
+    """The log-probability of each answer, whatever the grammar."""
     rows = [[number(model, w) or 0 for w in a] + [model.pieces.end] for a in answers]
     state = model.read(*model.pieces.prompt(reading)).kept(np.zeros(len(rows), np.int64))
-    last = np.full(len(rows), model.pieces.end)
-    probability, said = [0.0] * len(rows), [0.0] * len(rows)
-    for t in range(max(map(len, rows)) + 1):
+    last, out = np.full(len(rows), model.pieces.end), [0.0] * len(rows)
+    for t in range(max(map(len, rows))):
         logs = model.step(state, last)
-        assert state.hidden is not None
-        again = model.judged(state.hidden)
         for n, row in enumerate(rows):
             if t < len(row):
-                probability[n] += float(logs[n, row[t]])
-            elif t == len(row):
-                said[n] = float(again[n])
+                out[n] += float(logs[n, row[t]])
         last = np.array([row[t] if t < len(row) else model.pieces.end for row in rows])
-    return list(zip(probability, said, strict=True))
+    return out
 
 
 @dataclass(frozen=True)
@@ -170,14 +144,14 @@ class Search:
             self.held[places] = following(places, self.machine, self.model)
         return self.held[places]
 
-    def extended(self, beams: list[Beam], logs: np.ndarray) -> tuple[list[Beam], list[int], list[Beam], list[int]]:
-        """The best next beams with the numbers of those they come from, and the answers that end here with theirs."""
+    def extended(self, beams: list[Beam], logs: np.ndarray) -> tuple[list[Beam], list[int], list[Beam]]:
+        """The best next beams with the numbers of those they come from, and the answers that end here."""
         grown: list[tuple[float, int, int, Following]] = []
-        ended: list[tuple[Beam, int]] = []
+        ended: list[Beam] = []
         for n, beam in enumerate(beams):
             after = self.following(beam.places)
             if after.may_end:
-                ended.append((replace(beam, logprob=beam.logprob + float(logs[n, self.model.pieces.end])), n))
+                ended.append(replace(beam, logprob=beam.logprob + float(logs[n, self.model.pieces.end])))
             if len(after.numbers):
                 gains = logs[n, after.numbers]
                 grown += [(beam.logprob + float(gains[i]), n, i, after) for i in self.admitted(beam.here, after, gains)]
@@ -187,7 +161,7 @@ class Search:
             Beam((*beams[n].words, after.words[i]), p, after.places[i], self.scope.after(beams[n].here, after.words[i]))
             for p, n, i, after in kept
         ]
-        return new, [g[1] for g in kept], [b for b, _ in ended], [n for _, n in ended]
+        return new, [g[1] for g in kept], ended
 
     def admitted(self, here: Here, after: Following, gains: np.ndarray) -> list[int]:
         """The likeliest words that can be meant here, as many as there are beams."""

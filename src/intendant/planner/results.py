@@ -6,6 +6,7 @@ Only plans of one `query` or `transform` are tried, on tables small enough to be
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from intendant.catalog import Catalog
 from intendant.engines.base import quoted
@@ -42,7 +43,8 @@ class Results:
             key = None
             if c.plan is not None and tried < MOST_PLANS:
                 tried += 1
-                key = self.signature(c.plan, catalog)
+                key, empty = self.tried(c.plan, catalog)
+                c = replace(c, empty=empty)
             if key is not None and key in place:
                 held = out[place[key]]
                 out[place[key]] = both(held, c)
@@ -52,29 +54,32 @@ class Results:
             out.append(c)
         return sorted(out, key=lambda c: -c.rank)
 
-    def signature(self, plan: Plan, catalog: Catalog) -> str | None:
-        """What a plan does with the tables as they are; None where that can't be told, or nothing would be left."""
+    def tried(self, plan: Plan, catalog: Catalog) -> tuple[str | None, bool]:
+        """What a plan does with the tables as they are (None where that can't be told, or nothing would be left), and
+        whether its first step would leave no row of a table that has some."""
         step = plan.steps[0]
-        if len(plan.steps) > 1 or step.verb not in ("query", "transform"):
-            return None
+        if step.verb not in ("query", "transform"):
+            return None, False
         operators: tuple[Step, ...] = step.get("operators") or ()
         if any(o.verb == "sample" for o in operators):
-            return None
+            return None, False
         try:
             snapshots = {n: self.snapshot(n) for n in reads_of(step.args["table"], operators, catalog)}
             if sum(s.rows for s in snapshots.values()) > MOST_ROWS:
-                return None
+                return None, False
             relation = apply(step.args["table"], operators, catalog, self.typing, "")
             names = sorted(relation.names, key=str.lower)
             listed = ", ".join(map(quoted, names))
             sql = f"SELECT count(*), sum(hash(t)) FROM (SELECT {listed} FROM ({sql_text(relation.query)})) AS t"
             count, rows = self.engine.rows(sql, snapshots)[1][0]
+            full = all(s.rows for s in snapshots.values())
         except IntendantError:
-            return None
-        if not count:
-            return None
+            return None, False
+        if not count or len(plan.steps) > 1:
+            return None, not count and full
         said = (step.verb, step.get("table"), step.get("target"), order_of(operators), [n.lower() for n in names])
-        return f"{said} {count} {rows}" if step.verb == "transform" else f"{(said[0], *said[3:])} {count} {rows}"
+        kept = said if step.verb == "transform" else (said[0], *said[3:])
+        return f"{kept} {count} {rows}", False
 
 
 def order_of(operators: Sequence[Step]) -> tuple[tuple[str, str], ...]:

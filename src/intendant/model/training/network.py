@@ -141,9 +141,8 @@ class Network(nn.Module):
         self.last = nn.RMSNorm(s.own_width, eps=1e-6)
         self.point, self.target = nn.Linear(s.own_width, s.own_width), nn.Linear(s.width, s.own_width)
         self.used = nn.Linear(s.width, 1)
-        self.weigh, self.judge = nn.Linear(s.own_width, s.own_width), nn.Linear(s.own_width, 1)
         half = s.own_width // s.own_heads // 2
-        angles = torch.outer(torch.arange(s.longest + 8).float(), s.theta ** (-torch.arange(half).float() / half))
+        angles = torch.outer(torch.arange(s.longest).float(), s.theta ** (-torch.arange(half).float() / half))
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
         for p in (self.families.weight, self.numbers.weight):
@@ -181,10 +180,6 @@ class Network(nn.Module):
         for block in self.blocks:
             x = block(x, memory, real[:, None, None, :], cos, sin, self.dropout)
         return self.last(x)
-
-    def judged(self, hidden: Tensor) -> Tensor:
-        """Log-odds [batch] that the answer is right, from the decoder's vectors [batch, own_width] after its end."""
-        return self.judge(F.silu(self.weigh(hidden))).squeeze(-1)
 
     def scores(self, memory: Tensor, prompt: Tensor, hidden: Tensor) -> Tensor:
         """Log-probabilities [batch, time, answers + length]: of each word, and of pointing at each place."""

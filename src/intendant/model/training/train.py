@@ -20,7 +20,6 @@ from torch import Tensor
 
 from intendant.model.pieces import FAMILY_LETTERS, ID_ROOM, Pieces
 from intendant.model.training.catalogs import load_worlds
-from intendant.model.training.doubt import ends, spoiled_by_hand, spoiled_by_model
 from intendant.model.training.export import export
 from intendant.model.training.generate import HELD_OUT, Sample, bank, is_held_out, sample_of, samples
 from intendant.model.training.network import Network, Shape, start_from
@@ -124,15 +123,12 @@ def batches(queue: multiprocessing.Queue[object], size: int, rng: random.Random)
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of a batch: the prompt, its segments and which of it is real; the answer, 0 at its end and -1 after; the same
-    spoiled [batch, time + 1], where `spoiled` has one."""
+    """Tensors of a batch: the prompt, its segments and which of it is real; the answer, 0 at its end and -1 after."""
 
     prompt: Tensor
     segments: Tensor
     real: Tensor
     answer: Tensor
-    wrong: Tensor
-    spoiled: Tensor
 
 
 def padded(group: Sequence[Encoded], pieces: Pieces, rng: random.Random | None) -> Batch:
@@ -140,23 +136,17 @@ def padded(group: Sequence[Encoded], pieces: Pieces, rng: random.Random | None) 
     n, longest = up(max(len(e.prompt) for e in group), 16), up(max(len(e.answer) for e in group), 8)
     prompt, segments = torch.zeros(len(group), n, dtype=torch.long), torch.zeros(len(group), n, dtype=torch.long)
     real, answer = torch.zeros(len(group), n, dtype=torch.bool), torch.full((len(group), longest), -1)
-    wrong, spoiled = torch.full((len(group), longest + 1), -1), torch.zeros(len(group), dtype=torch.bool)
     for row, e in enumerate(group):
         table = list(range(len(FAMILY_LETTERS) * ID_ROOM))
         if rng is not None:
             for f in range(len(FAMILY_LETTERS)):
                 table[f * ID_ROOM : (f + 1) * ID_ROOM] = rng.sample(table[f * ID_ROOM : (f + 1) * ID_ROOM], ID_ROOM)
         p, a = len(pieces.pieces), len(pieces.answers)
-        said = [p + table[x - p] if x >= p else x for x in e.prompt]
-        plan = [a + table[x - a] if x >= a else x for x in e.answer]
-        bad = spoiled_by_hand(plan, said, pieces, rng) if rng is not None else None
-        prompt[row, : len(said)] = torch.tensor(said)
-        answer[row, : len(plan)] = torch.tensor(plan)
-        if bad is not None:
-            wrong[row, : len(bad)], spoiled[row] = torch.tensor(bad), True
+        prompt[row, : len(e.prompt)] = torch.tensor([p + table[x - p] if x >= p else x for x in e.prompt])
+        answer[row, : len(e.answer)] = torch.tensor([a + table[x - a] if x >= a else x for x in e.answer])
         segments[row, : len(e.prompt)] = torch.tensor(e.segments)
         real[row, : len(e.prompt)] = True
-    return Batch(prompt, segments, real, answer, wrong, spoiled)
+    return Batch(prompt, segments, real, answer)
 
 
 def up(length: int, step: int) -> int:
@@ -164,13 +154,12 @@ def up(length: int, step: int) -> int:
     return -(-length // step) * step
 
 
-def gains(network: Network, b: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Log-probability of every answer number [batch, time], whether each counts, the loss of telling used ids, and that of
-    telling the answer from a spoiled one."""
+def gains(network: Network, b: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probability of every answer number [batch, time], whether each counts, and the loss of telling used ids."""
     s = network.shape
     memory = network.read(b.prompt, b.segments, b.real)
-    hidden = network.write(memory, b.real, begun(b.answer))
-    logs = network.scores(memory, b.prompt, hidden[:, :-1])
+    before = torch.cat((torch.zeros_like(b.answer[:, :1]), b.answer[:, :-1].clamp(min=0)), 1)
+    logs = network.scores(memory, b.prompt, network.write(memory, b.real, before))
     target = b.answer.clamp(min=0)
     of_word = logs.gather(-1, target.clamp(max=s.answers - 1).unsqueeze(-1)).squeeze(-1)
     here = (b.prompt - s.pieces)[:, None, :] == (target - s.answers)[:, :, None]
@@ -182,21 +171,7 @@ def gains(network: Network, b: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     at_id = b.prompt >= s.pieces
     says = network.used(memory).squeeze(-1).float()[at_id]
     aside = torch.nn.functional.binary_cross_entropy_with_logits(says, used[at_id].float())
-    doubt = aside.new_zeros(())
-    if network.training:
-        own = spoiled_by_model(logs, b.prompt, b.answer, s.answers, s.pieces)
-        wrong = torch.where(b.spoiled[:, None], b.wrong, own)
-        other = network.write(memory, b.real, begun(wrong))
-        rows = torch.arange(len(wrong))
-        both = torch.cat((hidden[rows, ends(b.answer) + 1], other[rows, ends(wrong) + 1]))
-        right = torch.cat((torch.ones(len(rows)), torch.zeros(len(rows))))
-        doubt = torch.nn.functional.binary_cross_entropy_with_logits(network.judged(both).float(), right)
-    return gain, b.answer >= 0, aside, doubt
-
-
-def begun(answer: Tensor) -> Tensor:
-    """What the decoder reads [batch, time + 1]: a beginning, then the answer with its end."""
-    return torch.cat((torch.zeros_like(answer[:, :1]), answer.clamp(min=0)), 1)
+    return gain, b.answer >= 0, aside
 
 
 @torch.no_grad()
@@ -206,7 +181,7 @@ def exactness(network: Network, data: Sequence[Encoded], pieces: Pieces) -> floa
     right = 0
     for at in range(0, len(data), 48):
         b = padded(data[at : at + 48], pieces, None)
-        gain, counts, _, _ = gains(network, b)
+        gain, counts, _ = gains(network, b)
         right += int(((gain > math.log(0.5)) | ~counts).all(-1).sum())
     network.train()
     return right / max(len(data), 1)
@@ -245,7 +220,7 @@ def train(settings: Settings, folder: Path) -> Path:
     pieces.save(folder / "reader.pieces")
     network = Network(Shape(len(pieces.pieces), len(pieces.answers)), settings.dropout)
     if settings.start:
-        network.load_state_dict(torch.load(settings.start)["weights"], strict=False)
+        network.load_state_dict(torch.load(settings.start)["weights"])
     else:
         start_from(network, home / "model.safetensors")
     network.words.weight.requires_grad = False
@@ -292,7 +267,7 @@ def fit(
     every = [*inside, *rest]
     rng = random.Random(settings.seed)
     stream = batches(queue, settings.batch, rng)
-    curve, running, doubts, step, share = Curve(), 4.0, 0.7, 0, 0.0
+    curve, running, step, share = Curve(), 4.0, 0, 0.0
     started = last = time.monotonic()
     while share < 1:
         b = padded(next(stream), pieces, rng)
@@ -300,20 +275,17 @@ def fit(
         for group, top in zip(optimizer.param_groups, tops, strict=True):
             group["lr"] = rate_at(min(share, 1.0)) * top
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            gain, counts, aside, doubt = gains(network, b)
+            gain, counts, aside = gains(network, b)
         loss = -gain[counts].mean()
-        (loss + 0.3 * aside + 0.3 * doubt).backward()
+        (loss + 0.3 * aside).backward()
         torch.nn.utils.clip_grad_norm_(every, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step, running = step + 1, 0.97 * running + 0.03 * float(loss.detach())
-        doubts = 0.97 * doubts + 0.03 * float(doubt.detach())
         if step % 50 == 0:
             curve.loss.append((step, round(running, 4)))
             speed = step * settings.batch / (time.monotonic() - started)
-            print(
-                f"step {step} share {share:.2f} loss {running:.3f} doubt {doubts:.3f} {speed:.1f} samples/s", flush=True
-            )
+            print(f"step {step} share {share:.2f} loss {running:.3f} {speed:.1f} samples/s", flush=True)
         if time.monotonic() - last > 600 or share >= 1:
             curve.exact.append((step, round(exactness(network, held, pieces), 4)))
             print(f"step {step} share {share:.2f} exact {curve.exact[-1][1]:.3f}", flush=True)
