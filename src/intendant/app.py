@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import ApprovalInvalid, IntendantError, UnknownName, UsageError, did_you_mean
 from intendant.lake import Lake
-from intendant.language import parse, print_plan
+from intendant.language import print_plan
 from intendant.language.plans import looks_like_plan
 from intendant.operators._compile import Typing
 from intendant.run import fixes
@@ -364,26 +364,19 @@ class Intendant(Views):
         last = {e.run: e for e in self.journal.events(kinds=["run.queued"])}
         return [(r, e.data["start"], e.data["part"]) for r, e in last.items() if ended.get(r, -1) < e.seq]
 
-    def run(self, pipeline: str, *, approve: bool = False, by: str = "api", run_id: str = "") -> Result:
-        """Runs pipelines/NAME.intent. Raises UnknownName, LanguageError with the file's line."""
-        files = self.workspace.pipelines()
-        if pipeline not in files:
-            raise UnknownName(
-                f"there is no pipeline {pipeline!r}",
-                where=str(self.workspace.root / "pipelines"),
-                hint=did_you_mean(pipeline, files, "pipeline"),
-            )
+    def run(
+        self, pipeline: str, given: Mapping[str, str] | None = None, *, approve: bool = False, by: str = "api",
+        run_id: str = "",
+    ) -> Result:  # fmt: skip
+        """Runs pipelines/NAME.intent with its parameters. Raises UnknownName; other errors come as a Result."""
+        from intendant.run.pipelines import one
+
+        text = ""
         try:
-            text = files[pipeline].read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as e:
-            unread = UsageError(
-                f"{files[pipeline].name} can't be read: {e}", where=str(files[pipeline]), hint="Save it as UTF-8."
-            )
-            return Result("failed", error=unread.as_dict())
-        try:
-            parse(text)
+            text = one(self, pipeline, given).text
+        except UnknownName:
+            raise
         except IntendantError as e:
-            e.where = f"{files[pipeline].name}, {e.where}"
             return Result("failed", intent=text[:2000], error=e.as_dict())
         return self.do(text, approve=approve, by=by, run_id=run_id)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "Priority", "PriorityThresholds", "Report", "Settings", "SeverityThresholds", "audit",
            "bad_rows_sql", "cells", "detect", "parents", "priority", "report", "severity", "split_sql"]
 
-HOMES = {"auditing": ("audit",), "battery": ("detect",), "cell": ("Cell", "cells"), "detectors.orphan": ("parents",), "settings": ("Settings",),
+HOMES = {"auditing": ("audit",), "battery": ("detect",), "cell": ("Cell", "cells"),
+         "detectors.orphan": ("parents",), "settings": ("Settings",),
          "levels": ("Priority", "PriorityThresholds", "SeverityThresholds", "priority", "severity"),
          "split": ("bad_rows_sql", "split_sql"), "summary": ("Report", "report")}
 

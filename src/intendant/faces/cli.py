@@ -15,6 +15,7 @@ import typer
 from intendant.errors import IntendantError, UsageError
 from intendant.faces.models import model
 from intendant.faces.options import HERE, AsJson, Folder, ended, opened, printed
+from intendant.faces.pipelines import Given, backfill, build, pairs
 from intendant.faces.quality import numbers, rules
 from intendant.types import Json
 
@@ -106,11 +107,16 @@ def plan(
 def run_pipeline(
     pipeline: Annotated[str, typer.Argument(help="The name of pipelines/NAME.intent.")],
     workspace: Folder = HERE,
+    given: Given = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline file."""
-    ended(opened(workspace, as_json).run(pipeline, approve=yes, by="cli"), as_json)
+    ended(opened(workspace, as_json).run(pipeline, pairs(given), approve=yes, by="cli"), as_json)
+
+
+app.command()(build)
+app.command()(backfill)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from intendant.language.plans import looks_like_plan
 from intendant.language.to_sql import kind_of_type
 from intendant.model.choice import configured
 from intendant.run.planning import Lazy
-from intendant.types import Column, Json, Rule, Snapshot
+from intendant.types import Column, Json, Rule, Snapshot, Step
 from intendant.workspace import Workspace
 
 __all__ = ["Ask", "asking", "explained", "proposed"]
@@ -106,8 +106,10 @@ def understood(answer: str, table: str, column: Column) -> Rule | None:
         return None
     text = re.sub(r"^check\s+.*?\s+for\s+", "", lines[0].strip().rstrip("."), flags=re.I)
     plan = looks_like_plan(f"check {grammar().kinds['table'].write(table)} for {text}")
-    found = plan.steps[0].get("rules") or () if plan and len(plan.steps) == 1 else ()
-    if len(found) != 1 or plan is None or plan.steps[0].get("on_failure"):
+    if plan is None or len(plan.steps) != 1 or plan.steps[0].get("on_failure"):
+        return None
+    found: tuple[Step, ...] = plan.steps[0].get("rules") or ()
+    if len(found) != 1:
         return None
     rule = rule_of(found[0])
     named = {rule.column, *rule.columns}

@@ -1,0 +1,355 @@
+"""Pipeline files: their parameters, which runs before which, and which have to run at all.
+
+Nothing is declared: a pipeline comes after those that write what it reads, and is due when its text is new, when a source
+feeds it, or when a table that it reads or writes has changed since it last ran.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intendant.errors import IntendantError, LanguageError, UnknownName, UsageError, did_you_mean
+from intendant.language.expression import Literal, parse_expression, print_expression
+from intendant.language.lexer import quote_string
+from intendant.language.plans import parse
+from intendant.types import Json, Plan, Result, Step
+
+if TYPE_CHECKING:
+    from intendant.app import Intendant
+
+__all__ = ["Pipeline", "backfill", "build", "due", "filled", "one", "opened", "ordered", "periods"]
+
+PARAMETER = re.compile(r"^\s*param\s+([^\W\d]\w*)\s*=\s*(.+?)\s*(?:#.*)?$", re.I)
+PLACE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|#[^\n]*|\$([^\W\d]\w*)")
+MOST_PERIODS = 1_000
+CHANGES = ("table.published", "table.restored", "table.rolled_back", "table.dropped")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A file with its parameters filled in. `reads` are tables that stand before it, `writes` what it leaves, both in small
+    letters; `feeds` says that it takes rows from a source."""
+
+    name: str
+    text: str
+    plan: Plan
+    reads: frozenset[str]
+    writes: frozenset[str]
+    feeds: bool
+
+
+# ---------------------------------------------------------------- parameters
+def filled(text: str, given: Mapping[str, str], where: str) -> str:
+    """The text with its parameters in place, `param` lines left empty so that line numbers stay.
+
+    A parameter is declared at the top, `param since = date '2026-01-01'`, and used as `$since`; a value that is given takes
+    the kind of the declared one. Raises LanguageError for one that isn't declared or no value, UsageError for a value that
+    doesn't fit or that no parameter takes.
+    """
+    lines, known = text.split("\n"), dict[str, Literal]()
+    for i, line in enumerate(lines):
+        m = PARAMETER.match(line)
+        if m:
+            known[m[1]] = literal(m[2], f"{where}, line {i + 1}")
+            lines[i] = ""
+        elif line.strip() and not line.lstrip().startswith("#"):
+            break
+    for name in given:
+        if name not in known:
+            raise UsageError(f"{where} has no parameter {name!r}", hint=did_you_mean(name, known, "parameter"))
+    values = {n: print_expression(valued(n, given[n], v) if n in given else v) for n, v in known.items()}
+
+    def put(m: re.Match[str]) -> str:
+        if not m[1]:
+            return m[0]
+        if m[1] not in values:
+            raise LanguageError(
+                f"there is no parameter {m[0]!r}", where=where, hint=f"Declare it at the top: param {m[1]} = 10"
+            )
+        return values[m[1]]
+
+    return PLACE.sub(put, "\n".join(lines))
+
+
+def literal(text: str, where: str) -> Literal:
+    try:
+        found = parse_expression(text)
+    except LanguageError:
+        found = None
+    if not isinstance(found, Literal):
+        raise LanguageError(f"{text!r} is no value", where=where, hint="Write 10, 'text', true, or date '2026-01-01'.")
+    return found
+
+
+def valued(name: str, given: str, declared: Literal) -> Literal:
+    """What was given, as a value of the declared kind."""
+    kind = declared.kind
+    text = quote_string(given) if kind == "text" else given
+    if kind in ("date", "timestamp") and not given.lower().startswith(kind):
+        text = f"{kind} {quote_string(given)}"
+    try:
+        found = literal(text, f"parameter {name}")
+        if found.kind != kind:
+            raise UsageError("")
+        if kind == "date":
+            date.fromisoformat(found.value)
+    except (IntendantError, ValueError):
+        raise UsageError(
+            f"parameter {name!r} is {given!r}", hint=f"It is a {kind}, like {print_expression(declared)}."
+        ) from None
+    return found
+
+
+# ---------------------------------------------------------------- what there is
+def opened(app: Intendant, given: Mapping[str, str] | None = None) -> dict[str, Pipeline]:
+    """All pipelines of the workspace; `given` fills those parameters that a pipeline has.
+
+    Raises UsageError for a parameter that none has, LanguageError with file and line.
+    """
+    files, left = app.workspace.pipelines(), set(given or {})
+    out = {}
+    for name, path in files.items():
+        text = read(path)
+        own = {n: v for n, v in (given or {}).items() if n in declared(text)}
+        left -= set(own)
+        out[name] = pipeline(name, filled(text, own, path.name), path)
+    if left:
+        raise UsageError(
+            f"no pipeline has a parameter {sorted(left)[0]!r}", hint="Declare it in the file: param NAME = VALUE"
+        )
+    return out
+
+
+def one(app: Intendant, name: str, given: Mapping[str, str] | None = None) -> Pipeline:
+    """One pipeline. Raises UnknownName, UsageError for a file that can't be read or a value that doesn't fit, LanguageError
+    with file and line."""
+    path = found_file(app, name)
+    return pipeline(name, filled(read(path), given or {}, path.name), path)
+
+
+def found_file(app: Intendant, name: str) -> Path:
+    files = app.workspace.pipelines()
+    if name not in files:
+        raise UnknownName(
+            f"there is no pipeline {name!r}",
+            where=str(app.workspace.root / "pipelines"),
+            hint=did_you_mean(name, files, "pipeline"),
+        )
+    return files[name]
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path.name} can't be read: {e}", where=str(path), hint="Save it as UTF-8.") from None
+
+
+def declared(text: str) -> list[str]:
+    return [m[1] for line in text.split("\n") if (m := PARAMETER.match(line))]
+
+
+def pipeline(name: str, text: str, path: Path) -> Pipeline:
+    try:
+        plan = parse(text)
+    except IntendantError as e:
+        e.where = f"{path.name}, {e.where}"
+        raise
+    reads: set[str] = set()
+    writes: set[str] = set()
+    for step in plan.steps:
+        reads |= {t.lower() for t in read_by(step)} - writes
+        writes |= {t.lower() for t in written_by(step)}
+    return Pipeline(
+        name, text, plan, frozenset(reads), frozenset(writes), any(s.verb == "ingest" for s in plan.steps)
+    )
+
+
+def read_by(step: Step) -> Iterator[str]:
+    """The tables that a step reads."""
+    if step.get("table"):
+        yield str(step.args["table"])
+    for operator in step.get("operators") or ():
+        if operator.get("table"):
+            yield str(operator.args["table"])
+    for rule in step.get("rules") or ():
+        if rule.get("ref"):
+            yield str(rule.args["ref"][0])
+
+
+def written_by(step: Step) -> Iterator[str]:
+    """The tables that a step makes or changes."""
+    if step.verb == "ingest":
+        yield str(step.get("target") or f"staging.{str(step.args['resource']).rpartition('.')[2]}")
+    elif step.verb in ("transform", "provision"):
+        yield str(step.get("target") or step.args["table"])
+
+
+# ---------------------------------------------------------------- order
+def ordered(found: Mapping[str, Pipeline], wanted: Sequence[str] = ()) -> list[Pipeline]:
+    """The pipelines (those wanted, and those that they need) so that each comes after what it reads.
+
+    Raises UnknownName, UsageError for two that write one table and for a circle.
+    """
+    for name in wanted:
+        if name not in found:
+            raise UnknownName(f"there is no pipeline {name!r}", hint=did_you_mean(name, found, "pipeline"))
+    writer: dict[str, str] = {}
+    for p in found.values():
+        for table in sorted(p.writes):
+            if table in writer:
+                raise UsageError(
+                    f"{writer[table]!r} and {p.name!r} both write {table}",
+                    where="pipelines",
+                    hint="One table has one pipeline: put both in one file, or write to another table by `into`.",
+                )
+            writer[table] = p.name
+    out: list[Pipeline] = []
+    above: list[str] = []
+
+    def visit(name: str) -> None:
+        if found[name] in out:
+            return
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            raise UsageError(
+                f"pipelines need each other: {circle}", where="pipelines", hint="Split one of them in two."
+            )
+        above.append(name)
+        for before in needs(found[name], writer):
+            visit(before)
+        above.pop()
+        out.append(found[name])
+
+    for name in wanted or sorted(found):
+        visit(name)
+    return out
+
+
+def needs(p: Pipeline, writer: Mapping[str, str]) -> list[str]:
+    """The pipelines that write what this one reads."""
+    return sorted({writer[t] for t in p.reads if t in writer} - {p.name})
+
+
+def due(app: Intendant, p: Pipeline) -> str:
+    """Why a pipeline has to run, or "" when everything stands as its last run left it."""
+    last = last_run(app, p)
+    if last is None:
+        return "it has not run yet" if not any(app.lake.exists(t) for t in p.writes) else "it is new, or was changed"
+    run, seq = last
+    for t in sorted(p.writes):
+        if not app.lake.exists(t):
+            return f"{t} is gone"
+    for e in app.journal.events(kinds=CHANGES, after=seq):
+        table = str(e.data.get("table", "")).lower()
+        if e.run != run and table in p.reads:
+            return f"{table} has changed"
+        if e.run != run and table in p.writes:
+            return f"{table} was changed by another run"
+    return "a source feeds it" if p.feeds else ""
+
+
+def last_run(app: Intendant, p: Pipeline) -> tuple[str, int] | None:
+    """The newest run of this very text that succeeded, and when it was asked for in the journal's order."""
+    ended = {e.run: e.data["status"] for e in app.journal.events(kinds=["run.finished"])}
+    for e in app.journal.events(kinds=["intent.received"], newest=True, limit=10_000):
+        if e.data.get("text") == p.text and ended.get(e.run) == "succeeded":
+            return e.run, e.seq
+    return None
+
+
+# ---------------------------------------------------------------- running
+def build(
+    app: Intendant, wanted: Sequence[str] = (), given: Mapping[str, str] | None = None, *,
+    every: bool = False, dry_run: bool = False, approve: bool = False, by: str = "api",
+) -> list[dict[str, Json]]:  # fmt: skip
+    """Runs what is due, in order: {"pipeline", "status", "why", "run_id", ...} each. `every` runs also what isn't due,
+    `dry_run` only says. What needs a pipeline that failed is skipped.
+
+    Raises what `opened` and `ordered` raise.
+    """
+    found = opened(app, given)
+    plan = ordered(found, wanted)
+    writer = {t: p.name for p in found.values() for t in p.writes}
+    out: list[dict[str, Json]] = []
+    state: dict[str, str] = {}
+    for p in plan:
+        before = needs(p, writer)
+        broken = next((b for b in before if state.get(b) not in ("succeeded", "fresh", "due", None)), "")
+        moved = next((b for b in before if state.get(b) in ("succeeded", "due")), "")
+        why = due(app, p) or (f"{moved} runs before it" if moved else "") or ("all were asked for" if every else "")
+        row: dict[str, Json] = {"pipeline": p.name, "status": "fresh", "why": why, "after": before}
+        if broken:
+            row |= {"status": "skipped", "why": f"{broken} did not succeed"}
+        elif why and dry_run:
+            row["status"] = "due"
+        elif why:
+            row |= outcome(app.do(p.text, approve=approve, by=f"{by}, pipeline {p.name}"))
+        state[p.name] = row["status"]
+        out.append(row)
+    return out
+
+
+def outcome(result: Result) -> dict[str, Json]:
+    row: dict[str, Json] = {"status": result.status, "run_id": result.run_id}
+    if result.error:
+        row["error"] = dict(result.error)
+    return row
+
+
+def periods(start: date, end: date, every: str) -> list[tuple[date, date]]:
+    """The days, weeks (from Monday) or months from `start` to before `end`, as (from, to). Raises UsageError."""
+    if start >= end:
+        raise UsageError(f"the range {start}..{end} is empty", hint="Its end is the first day that is left out.")
+    out: list[tuple[date, date]] = []
+    at = start
+    while at < end:
+        following = min(next_of(at, every), end)
+        out.append((at, following))
+        at = following
+        if len(out) > MOST_PERIODS:
+            raise UsageError(f"the range has more than {MOST_PERIODS:,} periods", hint="Take longer ones: --every month.")
+    return out
+
+
+def next_of(at: date, every: str) -> date:
+    if every == "day":
+        return at + timedelta(days=1)
+    if every == "week":
+        return at + timedelta(days=7 - at.weekday())
+    if every == "month":
+        return (at.replace(day=1) + timedelta(days=32)).replace(day=1)
+    raise UsageError(f"--every is {every!r}", hint="Use day, week or month.")
+
+
+def backfill(
+    app: Intendant, name: str, spans: Iterable[tuple[date, date]], given: Mapping[str, str] | None = None, *,
+    approve: bool = False, by: str = "api",
+) -> Iterator[dict[str, Json]]:  # fmt: skip
+    """Runs one pipeline for each period, `$from` and `$to` (left out itself) set; a period that this very text has run for
+    is passed over, so that a backfill that was broken off goes on. Ends at the first that doesn't succeed.
+
+    Raises UsageError for a pipeline without the parameters `from` and `to`.
+    """
+    path = found_file(app, name)
+    text = read(path)
+    lacking = {"from", "to"} - set(declared(text))
+    if lacking:
+        raise UsageError(
+            f"{path.name} has no parameter {sorted(lacking)[0]!r}",
+            hint="A backfill sets both: param from = date '2026-01-01' and param to = date '2026-01-02'.",
+        )
+    for start, end in spans:
+        own = {**(given or {}), "from": start.isoformat(), "to": end.isoformat()}
+        p = pipeline(name, filled(text, own, path.name), path)
+        row: dict[str, Json] = {"pipeline": name, "from": start.isoformat(), "to": end.isoformat(), "status": "fresh"}
+        if last_run(app, p) is None:
+            row |= outcome(app.do(p.text, approve=approve, by=f"{by}, backfill of {name}"))
+        yield row
+        if row["status"] not in ("succeeded", "fresh"):
+            return
