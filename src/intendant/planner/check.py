@@ -208,7 +208,30 @@ def leftover(text: str, g: Grounding) -> tuple[str, ...]:
     whole = [ids for ids in g.literals if not used & set(ids) and not LIGHT.fullmatch(said(ids))]
     queries = [ids for ids in g.said if ids[0][0] == "Q" and not used & set(ids)]
     half = [ids for ids in g.literals if halved(ids, used, g)]
-    return (*map(said, (*whole, *queries, *half)), *unmade(used, g))
+    return (*map(said, (*whole, *queries, *half)), *unmade(used, g), *cut_short(used, g))
+
+
+BETWEEN = re.compile(r"(?i)\W*(?:,|/|\band\b|\bor\b|\bas well as\b)(?:\W|\band\b|\bor\b)*")
+FEWEST_LISTED = 3
+
+
+def cut_short(used: set[str], g: Grounding) -> Iterator[str]:
+    """Values of a list ("a, b or c") that a plan leaves out although it has two others of it."""
+    low, places = g.sentence.lower(), dict[tuple[int, int], set[str]]()
+    for c in g.candidates.values():
+        if c.family == "V" and c.said:
+            for m in re.finditer(rf"(?<!\w){re.escape(c.said.lower())}(?!\w)", low):
+                places.setdefault(m.span(), set()).add(c.id)
+    runs: list[list[tuple[int, int]]] = []
+    for span in sorted(places):
+        if runs and BETWEEN.fullmatch(low[runs[-1][-1][1] : span[0]]):
+            runs[-1].append(span)
+        else:
+            runs.append([span])
+    for run in runs:
+        kept = [s for s in run if places[s] & used]
+        if len(run) >= FEWEST_LISTED and 2 <= len(kept) < len(run):
+            yield from (g.sentence[a:b] for a, b in run if not places[a, b] & used)
 
 
 NAMED = re.compile(r"[^\W\d]\w*(?:_\w|[a-z][A-Z])\w*")

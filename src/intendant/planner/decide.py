@@ -80,7 +80,7 @@ def decide(
 def which(ranked: Sequence[tuple[float, Checked]], trace: Mapping[str, Json]) -> Proposal:
     """A question with the likeliest plans as its choices."""
     score, top = ranked[0]
-    likely = [c for s, c in ranked[:4] if c is top or s > score / 8]
+    likely = [c for s, c in ranked[:4] if c is top or s > score / 25]
     texts = [print_plan(c.plan) for c in likely if c.plan is not None]
     left = f"Nothing uses {', '.join(map(repr, top.unused))}." if top.unused else EMPTY_RESULT if top.empty else ""
     text = "Is this what you mean?" if len(texts) == 1 else "Which of these do you mean?"

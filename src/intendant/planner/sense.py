@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from intendant.errors import LanguageError
 from intendant.language.expression import (
@@ -10,8 +11,12 @@ from intendant.language.expression import (
     Binary,
     Call,
     Case,
+    Col,
     Expr,
+    In,
+    IsNull,
     Literal,
+    columns_of,
     parse_expression,
     print_expression,
     walk,
@@ -20,6 +25,8 @@ from intendant.types import Plan, Step
 
 __all__ = ["nonsense"]
 
+PLAIN = re.compile(r"[\w ]*")
+"""A regular expression that says nothing but itself."""
 ITSELF = frozenset(("-", "/", "%", "=", "!=", "<", "<=", ">", ">=", "and", "or"))
 
 
@@ -32,6 +39,7 @@ def nonsense(plan: Plan) -> None:
         others = [o.get("table") for o in step.args.get("operators") or () if o.verb in ("join", "union")]
         if step.get("table") in others:
             raise LanguageError(f"{step.args['table']} is joined with itself")
+        alone(step.args.get("operators") or ())
     for step in parts(plan):
         for name, value in step.args.items():
             if isinstance(value, tuple) and all(isinstance(v, str) for v in value) and len(set(value)) < len(value):
@@ -39,6 +47,8 @@ def nonsense(plan: Plan) -> None:
             if isinstance(value, str) and name in ("condition", "value", "where", "expression"):
                 for e in walk(parse_expression(value)):
                     empty(e)
+        if step.verb == "pattern" and PLAIN.fullmatch(str(step.args["regex"])):
+            raise LanguageError(f"`matches` wants a pattern, {step.args['regex']!r} is a value")
         low, high = step.args.get("low"), step.args.get("high")
         if isinstance(low, str) and isinstance(high, str):
             ordered(low, high)
@@ -52,7 +62,42 @@ def parts(plan: Plan) -> Iterator[Step]:
         yield from step.args.get("rules") or ()
 
 
+def alone(operators: Sequence[Step]) -> None:
+    """Groups by a column of which only the missing values were kept make one group."""
+    gone: set[str] = set()
+    for o in operators:
+        if o.verb == "filter":
+            gone |= missing(conjuncts(parse_expression(o.args["condition"])))
+        if o.verb == "group" and gone & {k.lower() for k in o.get("keys") or ()}:
+            raise LanguageError("the rows are grouped by a column that is always missing")
+
+
+def conjuncts(e: Expr) -> list[Expr]:
+    return [*conjuncts(e.left), *conjuncts(e.right)] if isinstance(e, Binary) and e.op == "and" else [e]
+
+
+def missing(parts: Sequence[Expr]) -> set[str]:
+    """The columns that must be missing for all of these to hold."""
+    return {p.arg.name.lower() for p in parts if isinstance(p, IsNull) and not p.negated and isinstance(p.arg, Col)}
+
+
+def contradicted(e: Expr) -> None:
+    """A column that must be missing and is asked for something else besides."""
+    found = conjuncts(e)
+    gone = missing(found)
+    for p in found:
+        used = {c.name.lower() for c in columns_of(p)}
+        if gone & used and not (isinstance(p, IsNull) and not p.negated) and "coalesce" not in print_expression(p):
+            raise LanguageError(f"`{print_expression(e)}` can never be true")
+
+
 def empty(e: Expr) -> None:
+    if isinstance(e, Binary) and e.op == "and":
+        contradicted(e)
+    if isinstance(e, Binary) and e.op == "*" and isinstance(e.left, Col) and print_expression(e.left) == print_expression(e.right):
+        raise LanguageError(f"`{print_expression(e)}` multiplies a column by itself")
+    if isinstance(e, In) and len({print_expression(i).lower() for i in e.items}) < len(e.items):
+        raise LanguageError(f"`{print_expression(e)}` says a value twice")
     if isinstance(e, Binary) and e.op in ITSELF and print_expression(e.left) == print_expression(e.right):
         raise LanguageError(f"`{print_expression(e)}` compares a thing with itself")
     if isinstance(e, Call) and len(e.args) > 1 and len({print_expression(a) for a in e.args}) < len(e.args):
