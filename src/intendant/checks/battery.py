@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from intendant.checks.detectors.arithmetic import Arithmetic
 from intendant.checks.detectors.base import Detector
 from intendant.checks.detectors.conflict import Conflict
 from intendant.checks.detectors.dependency import Dependency
 from intendant.checks.detectors.duplicate import Duplicate
+from intendant.checks.detectors.encoding import Encoding
 from intendant.checks.detectors.misplaced import Misplaced
 from intendant.checks.detectors.missing import Missing
 from intendant.checks.detectors.mistyped import Mistyped
 from intendant.checks.detectors.normalise import Normalise
+from intendant.checks.detectors.ordering import Ordering
 from intendant.checks.detectors.orphan import Orphan
 from intendant.checks.detectors.outlier import Outlier
 from intendant.checks.detectors.pattern import Pattern
+from intendant.checks.detectors.peers import Peers
+from intendant.checks.detectors.presence import Presence
 from intendant.checks.detectors.typo import Typo
 from intendant.checks.settings import Settings
 from intendant.checks.subject import examine
@@ -24,8 +29,8 @@ from intendant.types import Finding, Snapshot
 __all__ = ["DETECTORS", "detect"]
 
 DETECTORS: tuple[Detector, ...] = (
-    Missing(), Mistyped(), Duplicate(), Outlier(), Normalise(), Pattern(), Typo(), Misplaced(), Conflict(),
-    Dependency(), Orphan(),
+    Missing(), Mistyped(), Encoding(), Duplicate(), Outlier(), Peers(), Normalise(), Pattern(), Typo(), Misplaced(),
+    Conflict(), Dependency(), Ordering(), Arithmetic(), Presence(), Orphan(),
 )
 """Missing comes first: what stands for nothing is no value to the others."""
 
