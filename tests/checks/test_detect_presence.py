@@ -138,6 +138,15 @@ def test_blanks_and_texts_that_stand_for_nothing_are_missing(engine: DuckDB, tab
     mended(engine, snapshot, hits[0])
 
 
+def test_numbers_that_stand_for_nothing_are_missing(engine: DuckDB, table: Make):
+    weight = "CASE WHEN i IN (31, 32) THEN NULL WHEN i % 4 = 0 THEN 9999 ELSE 20 + hash(i) % 60 END"
+    kind = "['mail', 'parcel', 'box', 'crate'][1 + i % 4]"
+    snapshot = table(f"SELECT i AS id, {kind} AS kind, {weight} AS weight FROM range(600) r(i)")
+    (f,) = found(engine, snapshot)
+    assert (f.column, f.rows) == ("weight", 1) and "(kind = 'mail') = (not (weight is not null and" in f.mend
+    mended(engine, snapshot, f)
+
+
 def test_of_equivalent_laws_one_is_said(engine: DuckDB, table: Make):
     sql = (
         f"SELECT *, CASE status WHEN 'open' THEN 1 WHEN 'sent' THEN 2 WHEN 'delivered' THEN 3 ELSE 4 END AS code,"

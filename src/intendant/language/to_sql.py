@@ -414,8 +414,9 @@ def words(kind: str) -> str:
 
 
 def wrapped(e: exp.Expression) -> exp.Expression:
+    """`e` in parentheses unless it stands alone; sqlglot counts `and` and `or` among the functions."""
     simple = isinstance(e, exp.Column | exp.Literal | exp.Func | exp.Cast | exp.Boolean | exp.Null | exp.Paren)
-    return e if simple else exp.Paren(this=e)
+    return e if simple and not isinstance(e, exp.Connector) else exp.Paren(this=e)
 
 
 SPECIAL: dict[str, Callable[[Compiler, Call, list[exp.Expression]], exp.Expression]] = {

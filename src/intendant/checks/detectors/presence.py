@@ -6,7 +6,7 @@ A law is mined on a sample and held against what two independent columns would d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from intendant.checks.detectors.dependency import MISSING, Codes, Flags, explain
 from intendant.checks.split import free_name
 from intendant.checks.subject import MOST_COLUMNS, Subject, shown
 from intendant.engines.base import quoted
-from intendant.language.expression import Binary, Call, Case, Col, Expr, In, IsNull, Literal, print_expression
+from intendant.language.expression import Binary, Call, Case, Col, Expr, In, IsNull, Literal, Unary, print_expression
 from intendant.language.grammar import grammar
 from intendant.language.to_sql import Compiler, kind_of_type
 from intendant.types import Column, Finding, Json, Rule
@@ -50,7 +50,7 @@ CLUSTERED = 0.2
 """Gaps come in runs when they begin and end this many times as often as by chance, or less."""
 NEW = 0.5
 """Share of a law's breaks that no law told before has."""
-MOST_LAWS = 40
+MOST_LAWS, MOST_SHOWN = 40, 5
 
 
 @dataclass(frozen=True)
@@ -323,8 +323,8 @@ def presence(subject: Subject, column: Column, there: bool) -> Expr:
     if not absent:
         return IsNull(value, negated=there)
     tokens = tuple(Literal(v, "text") for v in sorted(absent))
-    listed = In(own if text else Call("text", (own,)), tokens, negated=there)
-    return Binary("and" if there else "or", IsNull(value, negated=there), listed)
+    listed = In(own if text else Call("text", (own,)), tokens, negated=not there)
+    return Unary("not", Binary("or" if there else "and", IsNull(value, negated=not there), listed))
 
 
 # ---------------------------------------------------------------- as a sentence
@@ -332,16 +332,13 @@ def condition(law: Law) -> str:
     if not law.filled:
         return f"filled exactly where {law.by.name} is filled"
     missing = len(law.filled) > len(law.missing)
-    return f"{'missing' if missing else 'filled'} exactly where {law.by.name} is {listed(law, missing)}"
+    values = law.missing if missing else law.filled
+    return f"{'missing' if missing else 'filled'} exactly where {law.by.name} is {alternatives(values)}"
 
 
-def listed(law: Law, missing: bool) -> str:
-    return alternatives(law.missing if missing else law.filled)
-
-
-def alternatives(values: Iterable[str]) -> str:
+def alternatives(values: Sequence[str]) -> str:
     *head, last = map(repr, values)
-    return f"{', '.join(head)} or {last}" if head else last
+    return f"{', '.join(head)} or {last}" if 0 < len(head) < MOST_SHOWN else shown(values, MOST_SHOWN)
 
 
 def said(subject: Subject, law: Law, where: str, lacking: int, surplus: int) -> tuple[str, list[Json]]:
@@ -353,9 +350,9 @@ def said(subject: Subject, law: Law, where: str, lacking: int, surplus: int) -> 
             continue
         sql = f"SELECT left(CAST({by} AS VARCHAR), 99), left(CAST({column} AS VARCHAR), 99) FROM {subject.sql}"
         key, value = min(subject.query(f"{sql} WHERE {where} AND {test} LIMIT 20"), key=repr)
-        is_ = f"{shown([value])} " if test != gone else ""
-        verb = "missing" if test == gone else "too many"
-        beside = f"where {law.by.name} is {'missing' if key is None else shown([key])}"
-        parts.append(f"{rows} {verb}, e.g. {is_}{beside}")
+        example = f"where {law.by.name} is {'missing' if key is None else shown([key])}"
+        parts.append(
+            f"{rows} missing, e.g. {example}" if test == gone else f"{rows} too many, e.g. {shown([value])} {example}"
+        )
         samples.append({law.by.name: key, law.column.name: value})
     return "; ".join(parts), samples
