@@ -75,3 +75,10 @@ def test_rows_are_counted_in_the_order_of_the_file_even_for_repeats(engine: Duck
 
 def test_no_findings_are_no_cells(engine: DuckDB, table: Make):
     assert list(cells(engine, "t", table(SQL), [])) == []
+
+
+def test_a_table_of_thousands_of_columns_has_a_report(engine: DuckDB, table: Make):
+    wide = ", ".join(f"NULL::VARCHAR AS c{i}" if i % 2 else f"{i} AS c{i}" for i in range(2_000))
+    snapshot = table(f"SELECT {wide} FROM range(30)")
+    made = report(engine, "t", snapshot, [])
+    assert (made.completeness, made.consistency) == (50.0, 100.0)

@@ -62,6 +62,7 @@ def measured(subject: Subject, findings: Sequence[Finding]) -> tuple[int, int]:
         names = [flags[id(f)] for f in located if f.column in (None, column.name)]
         if names:
             touched.append(f"count(*) FILTER (WHERE {' OR '.join(names)})")
-    sums = f"{' + '.join(missing)}, {' + '.join(touched) or '0'}"
+    # a list rather than a sum of thousands of terms: an expression may be only so deep
+    sums = ", ".join(f"coalesce(list_sum([{', '.join(counts)}]), 0)" for counts in (missing, touched))
     row = subject.query(f"SELECT {sums} FROM (SELECT {', '.join(inner)} FROM {subject.sql}) AS t")[0]
     return int(row[0]), int(row[1])
