@@ -224,6 +224,6 @@ def test_a_mended_text_has_nothing_left_to_mend(value: str, doubtful: bool) -> N
     assert repair(once) == once
 
 
-@given(st.text(st.characters(categories=["Ll", "Lu"], max_codepoint=0x17F), min_size=1))
+@given(st.text(st.characters(categories=["Ll"], max_codepoint=0x17F), min_size=1))
 def test_words_without_punctuation_are_never_damaged(value: str) -> None:
-    assert Repair(doubtful=True)(value) == value or set(value) & set("ÂÃÄÅ")
+    assert Repair(doubtful=True)(value) == value

@@ -55,3 +55,11 @@ def test_a_join_that_nobody_named_and_nothing_uses_is_open(typing: Typing) -> No
 )
 def test_a_cue_wants_its_answer(sentence: str, plan: str, left: bool) -> None:
     assert bool(unanswered(sentence, plan)) is left
+
+
+def test_a_value_of_a_list_that_the_plan_leaves_out_is_left_out(typing: Typing) -> None:
+    g = grounded("shop", "orders whose status is 'paid', 'open' or 'cancelled'")
+    whole = encode(parse("query orders filter status in ('paid', 'open', 'cancelled')"), g)
+    short = encode(parse("query orders filter status in ('paid', 'cancelled')"), g)
+    assert check(whole, -0.1, g, typing).unused == ()
+    assert "open" in " ".join(check(short, -0.1, g, typing).unused)

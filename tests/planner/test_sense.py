@@ -23,6 +23,12 @@ from intendant.planner.sense import nonsense
         ("check t for a in ('x', 'x')", "twice"),
         ("check t for that a < a", "itself"),
         ("transform t derive x = case when a > 1 then 'b' when a > 1 then 'c' end", "condition twice"),
+        ("transform t derive x = a > b * b", "times itself"),
+        ("query t filter a in ('x', 'X')", "a value twice"),
+        ("query t filter a is null and a > 3", "never be true"),
+        ("query t filter a is null and b > 1 and days_between(c, a) > 3", "never be true"),
+        ("query t filter a is null group by a: count", "always missing"),
+        ("check t for a matches 'DE'", "wants a pattern"),
     ],
 )
 def test_nonsense_is_said_so(plan: str, said: str) -> None:
@@ -37,6 +43,9 @@ def test_nonsense_is_said_so(plan: str, said: str) -> None:
         "transform t derive twice = a + a",
         "query t filter a between 1 and 10 sort by a, b descending",
         "query t filter a = 1 or b = 1 group by a: sum b, avg b",
+        "query t filter a is null and coalesce(a, b) > 3",
+        "query t filter a is null or a > 3",
+        "query t filter a is null group by b: count",
     ],
 )
 def test_sense_is_left_alone(plan: str) -> None:

@@ -27,6 +27,7 @@ __all__ = ["nonsense"]
 
 PLAIN = re.compile(r"[\w ]*")
 """A regular expression that says nothing but itself."""
+COMPARED = frozenset(("=", "!=", "<", "<=", ">", ">="))
 ITSELF = frozenset(("-", "/", "%", "=", "!=", "<", "<=", ">", ">=", "and", "or"))
 
 
@@ -62,6 +63,10 @@ def parts(plan: Plan) -> Iterator[Step]:
         yield from step.args.get("rules") or ()
 
 
+def squared(e: Expr) -> bool:
+    return isinstance(e, Binary) and e.op == "*" and isinstance(e.left, Col) and e.left == e.right
+
+
 def alone(operators: Sequence[Step]) -> None:
     """Groups by a column of which only the missing values were kept make one group."""
     gone: set[str] = set()
@@ -94,8 +99,8 @@ def contradicted(e: Expr) -> None:
 def empty(e: Expr) -> None:
     if isinstance(e, Binary) and e.op == "and":
         contradicted(e)
-    if isinstance(e, Binary) and e.op == "*" and isinstance(e.left, Col) and print_expression(e.left) == print_expression(e.right):
-        raise LanguageError(f"`{print_expression(e)}` multiplies a column by itself")
+    if isinstance(e, Binary) and e.op in COMPARED and any(map(squared, (e.left, e.right))):
+        raise LanguageError(f"`{print_expression(e)}` compares with a column times itself")
     if isinstance(e, In) and len({print_expression(i).lower() for i in e.items}) < len(e.items):
         raise LanguageError(f"`{print_expression(e)}` says a value twice")
     if isinstance(e, Binary) and e.op in ITSELF and print_expression(e.left) == print_expression(e.right):
