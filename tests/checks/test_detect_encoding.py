@@ -62,6 +62,7 @@ DAMAGED = {
     "a last character that is gone": ["â€œsoâ€ they say", "voilÃ "],
     "cp1252 read as Latin-1": ["don\x92t"],
     "invisible": ["a\u200bb", "\ufeffBerlin", "soft\u00adly", "\u200e5/3/2020", "a\x07b", "\x1b[31mred\x1b[0m"],
+    "halved": ["it\x19s", "a \x13 b"],
     "entities": ["AT&amp;T", "caf&eacute;", "R&amp;amp;D", "5&#8364;"],
 }
 RIGHT = {
@@ -71,6 +72,7 @@ RIGHT = {
     "a last character that is gone": ["“so” they say", "voilà "],
     "cp1252 read as Latin-1": ["don’t"],
     "invisible": ["ab", "Berlin", "softly", "5/3/2020", "ab", "red"],
+    "halved": ["it’s", "a – b"],
     "entities": ["AT&T", "café", "R&D", "5€"],
 }
 

@@ -42,10 +42,17 @@ this share of all exceptions."""
 NUMERAL = "-?[0-9]+([.][0-9]+)?"
 CODED = re.compile(r"-?0[0-9]+")
 DAY, CLOCK = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}"
-MOMENTS = (DAY, f"{DAY} {CLOCK}", f"{DAY}T{CLOCK}", f"{DAY} {CLOCK}:[0-9]{{2}}([.][0-9]+)?",
-           f"{DAY}T{CLOCK}:[0-9]{{2}}([.][0-9]+)?")
-CODES = frozenset("id key code codes zip plz postcode phone fax number nr no index lat lon lng latitude longitude isbn"
-                  " ean sku uuid guid ssn iban fips".split())
+MOMENTS = (
+    DAY,
+    f"{DAY} {CLOCK}",
+    f"{DAY}T{CLOCK}",
+    f"{DAY} {CLOCK}:[0-9]{{2}}([.][0-9]+)?",
+    f"{DAY}T{CLOCK}:[0-9]{{2}}([.][0-9]+)?",
+)
+CODES = frozenset(
+    "id key code codes zip plz postcode phone fax number nr no index lat lon lng latitude longitude isbn"
+    " ean sku uuid guid ssn iban fips".split()
+)
 """Last words in names of columns whose digits are no amount."""
 ZONED = "TIMESTAMP WITH TIME ZONE"
 

@@ -49,8 +49,10 @@ EXPLAINED, WITNESSES, MOST_EXTRA = 0.5, 3, 2
 MOST_COLUMNS, MOST_COLUMNS_OF_FOUR, MOST_RATES, MOST_CANDIDATES = 40, 16, 4, 150
 
 TOTALS = frozenset("total totals sum amount gross subtotal grand overall combined tot altogether".split())
-RESTS = frozenset("difference diff delta change net profit margin balance remaining remainder rest gain loss outstanding"
-                  " surplus deficit".split())
+RESTS = frozenset(
+    "difference diff delta change net profit margin balance remaining remainder rest gain loss outstanding"
+    " surplus deficit".split()
+)
 """Words in names of sums, and of differences."""
 RATES = frozenset("discount rebate reduction rate pct percent percentage share tax vat off markup commission".split())
 
@@ -221,8 +223,12 @@ def extended(r: Relation, cells: Cells) -> Relation:
         odd = known & ~right
         off = (cells[r.target] - evaluated(r.value, cells))[odd]
         best = max(
-            ((int(hits(off, sign * at[odd], r.within).sum()), op, name)
-             for name, at in cells.items() if name not in r.columns for op, sign in (("+", 1), ("-", -1))),
+            (
+                (int(hits(off, sign * at[odd], r.within).sum()), op, name)
+                for name, at in cells.items()
+                if name not in r.columns
+                for op, sign in (("+", 1), ("-", -1))
+            ),
             default=(0, "", ""),
         )
         if best[0] < max(WITNESSES, EXPLAINED * int(odd.sum())):

@@ -57,6 +57,8 @@ C1 = re.compile("[\x80-\x9f]")
 CONTROL = re.compile("\x1b\\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 BLANK = frozenset("\x0b\x0c\x1c\x1d\x1e\x1f")
 """Control characters that part words."""
+HALVED = {"\x13": "–", "\x14": "—", "\x18": "‘", "\x19": "’"}
+"""Punctuation of which only the lower half of its two bytes is left."""
 HIDDEN = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 ALWAYS_HIDDEN = frozenset("\u00ad\u180e\ufeff")
 JOINING = frozenset("\u200b\u200c\u200d\u2060")
@@ -120,8 +122,9 @@ class Encoding(Detector):
 
     @staticmethod
     def suspected(subject: Subject, columns: list[Column]) -> list[Column]:
-        """The columns worth a look: the large ones are searched in one pass over the rows."""
-        large = [c for c in columns if subject.sampled(c.name)]
+        """The columns worth a look: all of a small table, and large ones, are searched in one pass over the rows."""
+        small = subject.total <= subject.settings.sample_rows
+        large = [c for c in columns if small or subject.sampled(c.name)]
         if not large:
             return columns
         tests = ", ".join(f"bool_or(regexp_matches({own(c)}, {text(SUSPECT)}))" for c in large)
@@ -273,7 +276,7 @@ def instead(m: re.Match[str]) -> str:
     c = m.group()
     if c in BYTES:
         return bytes([BYTES[c]]).decode("cp1252", "ignore")
-    return " " if c in BLANK else ""
+    return " " if c in BLANK else HALVED.get(c, "")
 
 
 def seen(value: str) -> str:

@@ -57,29 +57,45 @@ MOST_LINKS = 60
 EXAMPLES = 1_000
 DAY_SECONDS = 86_400.0
 
-STAGES = tuple(frozenset(stage.split()) for stage in (
-    "birth born dob created create creation registered registration ordered order requested request booked booking"
-    " opened open started start begin began beginning from first issued issue in admission admitted submitted hired"
-    " entry posted signup joined founded purchase purchased invoice invoiced valid",
-    "approved approval confirmed accepted assigned",
-    "paid payment billed",
-    "packed picked shipped ship shipping shipment sent dispatched dispatch pickup",
-    "delivered delivery received receipt arrived",
-    "returned return refunded",
-    "closed close completed complete completion finished finish end ended ending to until till thru through last out"
-    " discharge discharged terminated left exit expires expiry expiration expired died death resolved updated modified"
-    " changed cancelled checkout",
-))
+STAGES = tuple(
+    frozenset(stage.split())
+    for stage in (
+        "birth born dob created create creation registered registration ordered order requested request booked booking"
+        " opened open started start begin began beginning from first issued issue in admission admitted submitted hired"
+        " entry posted signup joined founded purchase purchased invoice invoiced valid",
+        "approved approval confirmed accepted assigned",
+        "paid payment billed",
+        "packed picked shipped ship shipping shipment sent dispatched dispatch pickup",
+        "delivered delivery received receipt arrived",
+        "returned return refunded",
+        "closed close completed complete completion finished finish end ended ending to until till thru through last out"
+        " discharge discharged terminated left exit expires expiry expiration expired died death resolved updated modified"
+        " changed cancelled checkout",
+    )
+)
 """Words in names of dates, in the order in which things happen."""
-PLANS = frozenset("due expected planned plan scheduled sched estimated estimate promised target deadline eta required"
-                  " forecast forecasted budget budgeted".split())
+PLANS = frozenset(
+    "due expected planned plan scheduled sched estimated estimate promised target deadline eta required"
+    " forecast forecasted budget budgeted".split()
+)
 """Words in names of what was meant to be: that the fact differs from it is no error."""
-PAIRS = tuple((frozenset(low.split()), frozenset(high.split())) for low, high in (
-    ("min minimum lowest smallest", "max maximum highest largest"), ("min minimum", "avg mean average median"),
-    ("avg mean average median", "max maximum"), ("low lower", "high upper"), ("from", "to until till thru"),
-    ("start begin first starting", "end last ending"), ("net", "gross"), ("subtotal", "total"), ("q1", "q3"),
-    ("bottom", "top"), ("lo", "hi"), ("open opening opened", "close closing closed"),
-))
+PAIRS = tuple(
+    (frozenset(low.split()), frozenset(high.split()))
+    for low, high in (
+        ("min minimum lowest smallest", "max maximum highest largest"),
+        ("min minimum", "avg mean average median"),
+        ("avg mean average median", "max maximum"),
+        ("low lower", "high upper"),
+        ("from", "to until till thru"),
+        ("start begin first starting", "end last ending"),
+        ("net", "gross"),
+        ("subtotal", "total"),
+        ("q1", "q3"),
+        ("bottom", "top"),
+        ("lo", "hi"),
+        ("open opening opened", "close closing closed"),
+    )
+)
 """Words that make two names of numbers a pair when the rest of the names is the same."""
 
 
@@ -111,7 +127,9 @@ class Broken:
 
 class Ordering(Detector):
     name = "ordering"
-    summary = "Dates before the ones they should follow, and minima above their maxima, where hardly any other row is so."
+    summary = (
+        "Dates before the ones they should follow, and minima above their maxima, where hardly any other row is so."
+    )
     example = "12 values of shipped_at are before created_at: check t for that created_at <= shipped_at on failure ..."
 
     def find(self, subject: Subject) -> Iterator[Finding]:
