@@ -6,7 +6,6 @@ together by its edge: where it is a rule, rows are many on one side of equality 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,8 +48,9 @@ APART = 0.05
 """The share of rows in which the two must differ."""
 BOTH = 0.1
 """The share of rows that must have both."""
-NAMELESS_VALUES = 30
-"""Numbers without a hint must have as many values: small counts run together too easily."""
+NAMELESS_ROWS, NAMELESS_VALUES, MAGNITUDE = 300, 30, 3.0
+"""Numbers without a hint must have as many rows and values, as small counts run together too easily, and medians no
+further apart."""
 NOISE = 1e-9
 """Differences this small against the largest one come of computing."""
 MOST_LINKS = 60
@@ -83,8 +83,8 @@ PAIRS = tuple(
     (frozenset(low.split()), frozenset(high.split()))
     for low, high in (
         ("min minimum lowest smallest", "max maximum highest largest"),
-        ("min minimum", "avg mean average median"),
-        ("avg mean average median", "max maximum"),
+        ("min minimum low lower", "avg mean average median"),
+        ("avg mean average median", "max maximum high upper"),
         ("low lower", "high upper"),
         ("from", "to until till thru"),
         ("start begin first starting", "end last ending"),
@@ -160,11 +160,13 @@ def linked(low: Quantity, high: Quantity) -> Link | None:
     by_day = low.form != high.form
     if hinted is None or (by_day and ZONED in (low.form, high.form)):
         return None
-    if not by_day:
-        return Link(low, high, (low.value, high.value), high.at - low.at, hinted, False)
     as_text = "text" in (kind_of_type(low.column.type), kind_of_type(high.column.type))
-    sides = whole_day(low, as_text), whole_day(high, as_text)
-    return Link(low, high, sides, day(high.at) - day(low.at), hinted, True)
+    sides = (whole_day(low, as_text), whole_day(high, as_text)) if by_day else (low.value, high.value)
+    return Link(low, high, sides, gap(low.at, high.at, by_day), hinted, by_day)
+
+
+def gap(low: Numbers, high: Numbers, by_day: bool) -> Numbers:
+    return day(high) - day(low) if by_day else high - low
 
 
 def day(at: Numbers) -> Numbers:
@@ -205,15 +207,18 @@ def in_order(subject: Subject, link: Link) -> bool:
     if share > most:
         return False
     low, high = link.low.at[both], link.high.at[both]
-    if not link.hinted and link.low.form == "number" and min(map(variety, (low, high))) < NAMELESS_VALUES:
+    if not link.hinted and link.low.form == "number" and not alike(low, high):
         return False
     spread = min(float(np.subtract(*np.percentile(side, (90, 10)))) for side in (low, high))
     chance = float((np.random.default_rng(0).permutation(high) < low).mean())
     return chance >= least and share <= lift * chance and float(np.median(apart)) <= close * spread
 
 
-def variety(side: Numbers) -> int:
-    return len(np.unique(side))
+def alike(low: Numbers, high: Numbers) -> bool:
+    """Whether numbers of two columns are many, of like magnitude, and no small counts."""
+    apart = 0 < MAGNITUDE * float(np.median(low)) < float(np.median(high))
+    many = len(low) >= NAMELESS_ROWS and min(len(np.unique(low)), len(np.unique(high))) >= NAMELESS_VALUES
+    return many and not apart
 
 
 def counted(subject: Subject, links: Sequence[Link]) -> list[Broken]:
@@ -234,18 +239,23 @@ def counted(subject: Subject, links: Sequence[Link]) -> list[Broken]:
 def sharp(subject: Subject, b: Broken) -> bool:
     """Whether rows that are as near to equality as the breaks are much more frequent on the right side."""
     link = b.link
-    every = (gap_of(link, low, high) for low, high in examples(subject, b, EXAMPLES))
-    gaps = [abs(gap) for gap in every if not math.isnan(gap)]
-    both = link.gaps[~np.isnan(link.gaps)]
-    if not gaps or float(np.median(gaps)) <= NOISE * float(np.abs(both).max()):
+    given = examples(subject, b, EXAMPLES)
+    low, high = (np.array([q.read(pair[i]) for pair in given]) for i, q in enumerate((link.low, link.high)))
+    scales = [(gap(low, high, link.by_day), link.gaps)]
+    if not link.hinted and link.low.form == "number" and float(np.nanmin(link.low.at)) > 0 and (high > 0).any():
+        # in skewed columns large rows are off by more
+        scales.append((np.log(high / low), np.log(link.high.at / link.low.at)))
+    return all(edged(subject, b, bad, every) for bad, every in scales)
+
+
+def edged(subject: Subject, b: Broken, bad: Numbers, every: Numbers) -> bool:
+    both, off = every[np.isfinite(every)], np.abs(bad[np.isfinite(bad)])
+    if not len(off) or not len(both):
         return False
-    near = float(((both >= 0) & (both <= float(np.median(gaps)))).mean()) * subject.total * len(both) / len(link.gaps)
-    return near >= (SHARP if link.hinted else NAMELESS_SHARP) * b.rows / 2
-
-
-def gap_of(link: Link, low: str, high: str) -> float:
-    sides = np.array([link.low.read(low), link.high.read(high)])
-    return float(np.subtract(*(day(sides) if link.by_day else sides)[::-1]))
+    reach = float(np.median(off))
+    near = float(((both >= 0) & (both <= reach)).mean()) * subject.total * len(both) / len(every)
+    least = (SHARP if b.link.hinted else NAMELESS_SHARP) * b.rows / 2
+    return reach > NOISE * float(np.abs(both).max()) and near >= least
 
 
 def examples(subject: Subject, b: Broken, most: int) -> list[tuple[str, str]]:
