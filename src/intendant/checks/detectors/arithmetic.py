@@ -16,7 +16,7 @@ from intendant.types import Finding
 
 __all__ = ["Arithmetic"]
 
-MOST_FINDINGS = 10
+MOST_RELATIONS, MOST_FINDINGS = 30, 10
 SURE = 0.99
 """A relation that holds in this share of the rows is hardly a habit."""
 
@@ -45,25 +45,30 @@ class Arithmetic(Detector):
         cells = {name: q.at for name, q in quantities.items()}
         single = frozenset(name for name, q in quantities.items() if q.column.type.upper() == "FLOAT")
         told: list[Broken] = []
-        for relation in upstream(related(cells, single, subject.settings.min_rows)):
+        relations = upstream(related(cells, single, subject.settings.min_rows)[:MOST_RELATIONS])
+        for broken in counted(subject, relations, quantities):
+            if exempt(subject, broken.relation, cells) or implied(subject, broken, told):
+                continue
+            told.append(broken)
+            yield result(subject, broken)
             if len(told) == MOST_FINDINGS:
                 return
-            broken = counted(subject, relation, quantities)
-            if broken and not exempt(subject, relation, cells) and not implied(subject, broken, told):
-                told.append(broken)
-                yield result(subject, broken)
 
 
-def counted(subject: Subject, r: Relation, quantities: Mapping[str, Quantity]) -> Broken | None:
-    """None when no row of the whole table breaks the relation, or too many do."""
-    condition = within(r, quantities)
-    where = predicate(subject, rule(condition))
-    loose, quicker = quick(subject, where, (quantities[n] for n in r.columns))
-    rows, known = subject.query(
-        f"SELECT count(*) FILTER (WHERE broken), count(known) FROM"
-        f" (SELECT {quicker} AS broken, {loose} AS known FROM {subject.sql})"
-    )[0]
-    return Broken(r, condition, where, quicker, int(rows), int(known)) if 0 < rows <= (1 - HOLDS) * known else None
+def counted(subject: Subject, relations: Sequence[Relation], quantities: Mapping[str, Quantity]) -> list[Broken]:
+    """Those that some rows of the whole table break, but few; all of them in one pass."""
+    conditions = [within(r, quantities) for r in relations]
+    wheres = [predicate(subject, rule(c)) for c in conditions]
+    tests = [quick(subject, w, (quantities[n] for n in r.columns)) for r, w in zip(relations, wheres, strict=True)]
+    shown = [f"count(*) FILTER (WHERE {quicker}), count({loose})" for loose, quicker in tests]
+    row = subject.query(f"SELECT {', '.join(shown)} FROM {subject.sql}")[0] if shown else ()
+    counts = [(int(rows), int(known)) for rows, known in zip(row[::2], row[1::2], strict=True)]
+    every = zip(relations, conditions, wheres, tests, counts, strict=True)
+    return [
+        Broken(r, condition, where, quicker, rows, known)
+        for r, condition, where, (_, quicker), (rows, known) in every
+        if 0 < rows <= (1 - HOLDS) * known
+    ]
 
 
 def upstream(relations: Sequence[Relation]) -> list[Relation]:
