@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.checks.aside import set_aside
 
-from intendant.checks import audit
 from intendant.checks.detectors.missing import Missing
 from intendant.checks.detectors.ordering import Ordering
-from intendant.checks.rules import rule_of
 from intendant.checks.subject import examine
 from intendant.engines.duckdb import DuckDB
-from intendant.language import parse
 from intendant.types import Finding, Snapshot
 
 Make = Callable[..., Snapshot]
@@ -113,14 +111,6 @@ def found(engine: DuckDB, snapshot: Snapshot) -> list[Finding]:
         if subject.total:
             list(Missing().find(subject))
         return list(Ordering().find(subject))
-
-
-def set_aside(engine: DuckDB, snapshot: Snapshot, f: Finding) -> bool:
-    """Whether the mend's rule and the finding are about the same rows."""
-    rules = [rule_of(s) for s in parse(f.mend).steps[0].args["rules"]]
-    (broken,) = audit(engine, "t", snapshot, rules)
-    rows = [engine.rows(f"SELECT * FROM t WHERE {w} ORDER BY ALL", {"t": snapshot})[1] for w in (f.where, broken.where)]
-    return rows[0] == rows[1] and len(rows[0]) == f.rows == broken.rows
 
 
 @pytest.mark.parametrize("fault", PLANTED)

@@ -48,7 +48,7 @@ class Check(Effect):
         snapshot = context.lake.snapshot(table, done.version - 1 if done else None)
         rules = declared or stored
         read = [t for r in rules for t in kinds()[r.type].reads(r)]
-        others = checks.parents(snapshot, context.lake.names(), context.lake.snapshot, read)
+        others = checks.parents(snapshot, context.lake.names(), context.lake.snapshot, read, look=not declared)
         broken = checks.audit(context.engine, table, snapshot, rules, others)
         detected = [] if declared else checks.detect(context.engine, table, snapshot, others=others)
         t = context.workspace.thresholds_of(table)

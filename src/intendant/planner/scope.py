@@ -161,7 +161,7 @@ class Scope:
         first, ids = words[0], [w for w in words[1:] if w in self.texts]
         special = any(w in ("KEY", "TIME", "NEW", "MATCH") or re.fullmatch(r"A\d", w) for w in words)
         if first in ("group", "aggregate"):
-            made = {**self.outputs(words)}
+            made = self.outputs(words)
             keys = words[2 : words.index(":")] if first == "group" and ":" in words else ()
             kept = (
                 columns
@@ -179,12 +179,8 @@ class Scope:
         if first == "derive" and len(words) > 1:
             return {**columns, self.texts.get(words[1], ""): NOTHING}
         if first == "rename":
-            old = {
-                self.texts[w] for w, after in pairwise(words) if after == "to" and w in self.texts
-            }
-            new = {
-                self.texts[w] for before, w in pairwise(words) if before == "to" and w in self.texts
-            }
+            old = {self.texts[w] for w, after in pairwise(words) if after == "to" and w in self.texts}
+            new = {self.texts[w] for before, w in pairwise(words) if before == "to" and w in self.texts}
             return {n: k for n, k in columns.items() if n not in old} | dict.fromkeys(new, NOTHING)
         if first == "cast" and ids:
             return {**columns, self.texts[ids[0]]: NOTHING}
@@ -221,16 +217,11 @@ class Scope:
 
     def aliases(self, words: Sequence[str]) -> set[str]:
         """The names that a clause has given so far."""
-        return {
-            self.texts[w] for before, w in pairwise(words) if before == "as" and w in self.texts
-        }
+        return {self.texts[w] for before, w in pairwise(words) if before == "as" and w in self.texts}
 
     def counted(self, words: Sequence[str]) -> int:
         """How many aggregates a clause has."""
-        return sum(
-            w in FIRST_OF_AGGREGATE and before in (":", ",", "aggregate")
-            for before, w in pairwise(words)
-        )
+        return sum(w in FIRST_OF_AGGREGATE and before in (":", ",", "aggregate") for before, w in pairwise(words))
 
     def finished(self, here: Here) -> Here:
         """A step is done: its table is the newest result."""
@@ -306,11 +297,7 @@ class Scope:
         known = here.columns.get(text)
         if known is None:
             return False
-        if (
-            last in AGGREGATES
-            and (last, word) in pairwise(clause)
-            and clause[0] in ("group", "aggregate")
-        ):
+        if last in AGGREGATES and (last, word) in pairwise(clause) and clause[0] in ("group", "aggregate"):
             return False
         return fits(known.kind, clause, last)
 

@@ -54,7 +54,8 @@ class Gate:
         settings = self.lake.settings(staged.table) if self.lake.exists(staged.table) else {}
         declared = rule_kinds.rules_of(settings)
         read = [t for r in declared for t in rule_kinds.kinds()[r.type].reads(r)]
-        others = checks.parents(replace(snapshot, table=staged.table), self.lake.names(), self.lake.snapshot, read)
+        look = step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST
+        others = checks.parents(replace(snapshot, table=staged.table), self.lake.names(), self.lake.snapshot, read, look)
         if snapshot.rows == 0:
             return Verdict(True, self.on_failure(settings))
         odd = self.conform(stage, staged, step) if step.verb == "ingest" else []

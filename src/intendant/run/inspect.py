@@ -14,9 +14,10 @@ from intendant.checks.page import page
 from intendant.checks.pictures import pictures
 from intendant.checks.rules import kinds, rules_of
 from intendant.errors import EngineError, SourceDamaged, UnknownName, UsageError
+from intendant.planner.language_reader import Chat
 from intendant.run.drifting import drifted_since
 from intendant.run.load import READERS, read_sql
-from intendant.run.opinion import Ask, asking, explained
+from intendant.run.opinion import asking, explained
 from intendant.types import Finding, Json, Snapshot, Stamp
 from intendant.workspace import Workspace
 
@@ -69,7 +70,7 @@ def reported(
     html: Path | None,
     shown: str = "",
     others: Mapping[str, Snapshot] | None = None,
-    ask: Ask | None = None,
+    ask: Chat | None = None,
 ) -> dict[str, Json]:
     found = [*broken, *checks.detect(app.engine, table, snapshot, others=others)]
     report = checks.report(app.engine, table, snapshot, found, severity_steps(app.workspace, table), others)

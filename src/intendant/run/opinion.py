@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from intendant import checks
 from intendant.checks.rules import rule_of, sentence_of
@@ -16,19 +16,17 @@ from intendant.checks.subject import Subject, examine
 from intendant.checks.suggest import TOLERATED, Suggestion, sure
 from intendant.engines.base import quoted
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import IntendantError, ModelError
+from intendant.errors import IntendantError
 from intendant.language.grammar import grammar
 from intendant.language.plans import looks_like_plan
 from intendant.language.to_sql import kind_of_type
-from intendant.model.choice import configured
-from intendant.run.planning import Lazy
+from intendant.planner.language_reader import Chat
+from intendant.run.planning import chat_of
 from intendant.types import Column, Json, Rule, Snapshot, Step
 from intendant.workspace import Workspace
 
-__all__ = ["Ask", "asking", "explained", "proposed"]
+__all__ = ["asking", "explained", "proposed"]
 
-Ask = Callable[[list[tuple[str, str]], int, str], str]
-"""(messages as (role, content), most tokens, a grammar or "") -> the answer. Raises ModelError."""
 MOST_FINDINGS, MOST_COLUMNS, MOST_VALUES = 12, 40, 8
 LONGEST_EXPLANATION, LONGEST_RULE, LONGEST_VALUE = 260, 60, 40
 """The first two in tokens, the last in characters."""
@@ -43,19 +41,12 @@ PROPOSE = (
 )
 
 
-def asking(workspace: Workspace) -> Ask:
+def asking(workspace: Workspace) -> Chat:
     """The workspace's language model. Raises ModelError when none is named."""
-    name = configured(workspace.root)
-    if not name:
-        raise ModelError(
-            "this needs a language model, and none is named",
-            where=str(workspace.root / "intendant.toml"),
-            hint='Name it: [model] endpoint = "http://...", or path = "FILE.gguf". The findings stand without it.',
-        )
-    return Lazy(name).chat
+    return chat_of(workspace, "this needs a language model, and none is named", ". The findings stand without it.")
 
 
-def explained(ask: Ask, report: Mapping[str, Json]) -> str:
+def explained(ask: Chat, report: Mapping[str, Json]) -> str:
     """The report in a few sentences. The model is shown its numbers, evidence and mends. Raises ModelError."""
     kept = ("subject", "rows", "completeness", "consistency", "severity")
     findings = sorted(report["findings"], key=lambda f: -int(f["rows"]))[:MOST_FINDINGS]
@@ -63,12 +54,14 @@ def explained(ask: Ask, report: Mapping[str, Json]) -> str:
         "findings": [{k: f[k] for k in ("check", "column", "severity", "rows", "evidence", "mend")} for f in findings],
         "left out": len(report["findings"]) - len(findings),
     }
-    text = ask([("system", EXPLAIN), ("user", json.dumps(said, ensure_ascii=False, default=str))], LONGEST_EXPLANATION, "")
+    text = ask(
+        [("system", EXPLAIN), ("user", json.dumps(said, ensure_ascii=False, default=str))], LONGEST_EXPLANATION, ""
+    )
     return "".join(c for c in text if c.isprintable() or c == "\n").strip()
 
 
 def proposed(
-    ask: Ask, engine: DuckDB, table: str, snapshot: Snapshot, others: Mapping[str, Snapshot], declared: Sequence[Rule]
+    ask: Chat, engine: DuckDB, table: str, snapshot: Snapshot, others: Mapping[str, Snapshot], declared: Sequence[Rule]
 ) -> list[Suggestion]:
     """At most one rule a column, those that the rows keep and that aren't declared. Raises ModelError, EngineError."""
     forms = "\n".join(re.sub(r"<(\w+):\w+>", lambda m: m[1].upper(), f.text) for f in grammar().rules.values())

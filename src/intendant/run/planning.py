@@ -10,12 +10,12 @@ from intendant.model.choice import configured
 from intendant.model.training.generate import bank
 from intendant.operators._compile import Typing
 from intendant.planner import Planner
-from intendant.planner.language_reader import Example, LanguageReader
+from intendant.planner.language_reader import Chat, Example, LanguageReader
 from intendant.planner.memory import Memory
 from intendant.planner.results import Results
 from intendant.workspace import Workspace
 
-__all__ = ["language_reader", "planner_of"]
+__all__ = ["chat_of", "language_reader", "planner_of"]
 
 
 def planner_of(workspace: Workspace, engine: DuckDB, lake: Lake, memory: Memory) -> Planner:
@@ -45,16 +45,19 @@ class Lazy:
         return self.backend.chat(said, most, grammar)
 
 
+def chat_of(workspace: Workspace, lacking: str, instead: str) -> Chat:
+    """The language model that `[model]` names, opened when it is first asked. Raises ModelError when none is named."""
+    name = configured(workspace.root)
+    if not name:
+        hint = f'Name it: [model] endpoint = "http://...", or path = "FILE.gguf"{instead}'
+        raise ModelError(lacking, where=str(workspace.root / "intendant.toml"), hint=hint)
+    return Lazy(name).chat
+
+
 def language_reader(workspace: Workspace) -> LanguageReader | None:
     """The reader, or None where none is wanted. Raises ModelError when it is wanted and no model is named."""
     if not workspace.model.reads:
         return None
-    name = configured(workspace.root)
-    if not name:
-        raise ModelError(
-            "`reads` wants a language model, and none is named",
-            where=str(workspace.root / "intendant.toml"),
-            hint='Name it: [model] endpoint = "http://...", or path = "FILE.gguf"; or take `reads` out.',
-        )
+    chat = chat_of(workspace, "`reads` wants a language model, and none is named", "; or take `reads` out.")
     examples = [Example(p.text, p.plan) for p in bank()]
-    return LanguageReader(Lazy(name).chat, examples, must=workspace.model.must_answer)
+    return LanguageReader(chat, examples, must=workspace.model.must_answer)

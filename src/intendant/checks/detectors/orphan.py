@@ -65,17 +65,23 @@ class Orphan(Detector):
 
 
 def parents(
-    snapshot: Snapshot, names: Iterable[str], opened: Callable[[str], Snapshot], read: Iterable[str] = ()
+    snapshot: Snapshot,
+    names: Iterable[str],
+    opened: Callable[[str], Snapshot],
+    read: Iterable[str] = (),
+    look: bool = True,
 ) -> dict[str, Snapshot]:
-    """The tables that a look at `snapshot` reads beside it: those that its foreign keys `read`, and those with a key
-    that one of its columns seems to name. A table that can't be opened is passed over unless it is `read`.
+    """The tables that a check of `snapshot` reads beside it: those that its foreign keys `read`, and where detectors `look`
+    those with a key that one of its columns seems to name. A table that can't be opened is passed over unless it is `read`.
     """
     wanted, known = set(read), list(names)
     out = {n: opened(n) for n in known if n in wanted}
-    for name in known[:MOST_TABLES]:
-        if name == snapshot.table or name in out or split_table(name)[0] == "quarantine":
+    said = {singular(w) for c in snapshot.columns for w in words(c.name)}
+    for name in known[:MOST_TABLES] if look else ():
+        schema, rest = split_table(name)
+        if name in out or schema == "quarantine" or rest == split_table(snapshot.table)[1]:
             continue
-        if split_table(name)[1] == split_table(snapshot.table)[1]:
+        if not said & {singular(w) for w in words(rest)[-1:]}:
             continue
         try:
             other = opened(name)
