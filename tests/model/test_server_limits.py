@@ -151,6 +151,17 @@ def test_who_says_nothing_is_not_listened_to_for_ever(model: Path, tmp_path: Pat
             assert client.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
+def test_who_still_sends_when_it_is_refused_can_send_on_and_reads_the_answer(narrow: Serving) -> None:
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as client:
+        client.sendall(head)
+        for _ in range(3):
+            time.sleep(0.1)
+            client.sendall(b"a" * 100_000)
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 404 ") and json.loads(answer.split(b"\r\n\r\n")[1])["error"]["message"]
+
+
 def test_a_stopped_server_finishes_what_runs_and_refuses_the_rest(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path, *NARROW) as server, ThreadPoolExecutor(1) as pool:
         asked = {"model": "letters", "prompt": "a", "temperature": 0, "max_tokens": 12_000}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -32,6 +33,7 @@ class Exchange:
         self.headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         self._receive, self._send = receive, send
         self.status = 0
+        self._whole = False
 
     async def body(self, most: int, seconds: float) -> bytes:
         """The request's body. Raises Refusal (413, 408), Gone."""
@@ -49,9 +51,22 @@ class Exchange:
                     if len(data) > most:
                         raise too_large(most)
                     if not message.get("more_body"):
+                        self._whole = True
                         return bytes(data)
         except TimeoutError:
             raise Refusal(408, f"the body did not come within {seconds:g} s", code="timeout", close=True) from None
+
+    async def drain(self, most: int, seconds: float) -> None:
+        """Throws away what is left of the body, up to `most` bytes: closing over unread bytes resets the connection,
+        and the client then loses the answer."""
+        if self._whole or "expect" in self.headers:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while most > 0 and not self._whole:
+                    message = await self._receive()
+                    most -= len(message.get("body", b""))
+                    self._whole = message["type"] == "http.disconnect" or not message.get("more_body")
 
     async def gone(self) -> None:
         """Returns when the client has left."""

@@ -36,6 +36,8 @@ EVENTS = "text/event-stream"
 HEALTH_SECONDS = 5.0
 BODY_SECONDS = 30.0
 GOODBYE_SECONDS = 2.0
+DRAINED_BODIES = 4
+"""How many bodies of the largest size are read and thrown away before a refused connection is closed."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class Gateway:
         self.gauges.refused.labels(refusal.reason).inc()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
+                if refusal.close:
+                    await exchange.drain(DRAINED_BODIES * self.limits.body, GOODBYE_SECONDS / 2)
                 await exchange.refuse(refusal)
 
     async def answered(self, exchange: Exchange) -> None:
