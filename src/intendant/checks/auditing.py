@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from intendant.checks import mend, rules
 from intendant.checks.rules.base import RuleKind
-from intendant.checks.split import bad_rows_sql
+from intendant.checks.split import bad_rows_sql, has_window
 from intendant.checks.subject import shown
-from intendant.engines.base import quoted
+from intendant.engines.base import quoted, text
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import EngineError, TypeMismatch, UnknownName, did_you_mean
 from intendant.language.to_sql import find_column, kind_of_type
@@ -30,18 +31,43 @@ def audit(engine: DuckDB, table: str, snapshot: Snapshot, declared: Sequence[Rul
     """
     kinds = rules.kinds()
     tables = {**(others or {}), table: snapshot}
-    predicates = []
+    asked = []
     for rule in declared:
         if rule.type not in kinds:
             raise UnknownName(f"there is no rule {rule.type!r}", where=table,
                               hint=did_you_mean(rule.type, kinds, "rule"))
         check_reference(rule, kinds[rule.type], snapshot, table, tables)
-        predicates.append(kinds[rule.type].broken(rule, snapshot.columns).sql("duckdb"))
-    if not declared:
+        asked.append(question(rule, kinds[rule.type], snapshot))
+    if not asked:
         return []
-    bad, total = counted(engine, table, tables, [kinds[r.type] for r in declared], predicates)
-    return [finding(engine, table, tables, rule, predicate, rows, total)
-            for rule, predicate, rows in zip(declared, predicates, bad, strict=True) if rows]
+    aggregates = ", ".join(f"{a.tally}, {a.examples or 'NULL'}" for a in asked)
+    total, *found = one_row(engine, f"SELECT count(*), {aggregates} FROM {table_sql(table).sql('duckdb')}", tables)
+    return [finding(engine, table, tables, a, int(rows or 0), int(total), examples or ())
+            for a, rows, examples in zip(asked, found[::2], found[1::2], strict=True) if rows]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A rule as SQL: the predicate of its bad rows, the aggregate that counts them, and the one that shows some.
+
+    `examples` is "" where none are shown, and where the predicate holds a window, which no aggregate takes.
+    """
+
+    rule: Rule
+    names: tuple[str, ...]
+    predicate: str
+    tally: str
+    examples: str
+
+
+def question(rule: Rule, kind: RuleKind, snapshot: Snapshot) -> Question:
+    predicate = kind.broken(rule, snapshot.columns).sql("duckdb")
+    tally = kind.tally(rule, snapshot.columns).sql("duckdb")
+    wanted = kind.shows(rule, snapshot.columns) if kind.per_row and rule.type != "not_null" else ()
+    names = tuple(c.name for c in snapshot.columns if c.name in wanted)
+    one = quoted(names[0]) if len(names) == 1 else "{" + ", ".join(f"{text(n)}: {quoted(n)}" for n in names) + "}"
+    some = f"min(DISTINCT {one}, {EXAMPLES}) FILTER (WHERE {predicate})"
+    return Question(rule, names, predicate, tally, some if names and not has_window(predicate) else "")
 
 
 def check_reference(rule: Rule, kind: RuleKind, snapshot: Snapshot, table: str,
@@ -57,25 +83,6 @@ def check_reference(rule: Rule, kind: RuleKind, snapshot: Snapshot, table: str,
                                hint="Cast one of them first, so that like is compared with like.")
 
 
-def counted(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], kinds: Sequence[RuleKind],
-            predicates: Sequence[str]) -> tuple[list[int], int]:
-    """Bad rows per rule (1 for a whole-table rule that is broken), and the number of rows."""
-    source = table_sql(table).sql("duckdb")
-    bad = [0] * len(kinds)
-    one_pass = [i for i, k in enumerate(kinds) if k.per_row and not k.windowed]
-    shown = [f"count(*) FILTER (WHERE {predicates[i]})" for i in one_pass]
-    whole = [i for i, k in enumerate(kinds) if not k.per_row]
-    shown += [f"CAST({predicates[i]} AS INTEGER)" for i in whole]
-    row = one_row(engine, f"SELECT {', '.join(['count(*)', *shown])} FROM {source}", tables)
-    for i, n in zip((*one_pass, *whole), row[1:], strict=True):
-        bad[i] = int(n or 0)
-    for i, kind in enumerate(kinds):
-        if kind.windowed:
-            flagged = f"SELECT count(*) FROM (SELECT ({predicates[i]}) AS bad FROM {source}) AS t WHERE bad"
-            bad[i] = int(one_row(engine, flagged, tables)[0])
-    return bad, int(row[0])
-
-
 def one_row(engine: DuckDB, sql: str, tables: Mapping[str, Snapshot]) -> tuple[Json, ...]:
     try:
         return engine.rows(sql, tables)[1][0]
@@ -83,25 +90,27 @@ def one_row(engine: DuckDB, sql: str, tables: Mapping[str, Snapshot]) -> tuple[J
         raise TypeMismatch(f"a rule doesn't fit the table: {e.message}", hint=e.hint) from e
 
 
-def finding(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], rule: Rule, predicate: str, rows: int,
-            total: int) -> Finding:
+def finding(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], asked: Question, rows: int, total: int,
+            samples: Sequence[Json]) -> Finding:
+    rule, names, kind = asked.rule, asked.names, rules.kinds()[asked.rule.type]
     said = rules.sentence_of(rule)
-    kind = rules.kinds()[rule.type]
     if not kind.per_row:
         evidence = f"`{said}` does not hold: {kind.measured(rule, engine, table, tables)}."
         return Finding(rule.type, table, rule.column, "HIGH", total, total, evidence)
-    names = [c.name for c in tables[table].columns if c.name in kind.shows(rule, tables[table].columns)]
-    picked = ", ".join(quoted(n) for n in names) or "1"
-    bad = bad_rows_sql(engine, table, tables[table], [predicate])
-    sql = f"SELECT DISTINCT {picked} FROM ({bad}) AS t LIMIT {EXAMPLES}"
-    examples = sorted((tuple(r) for r in engine.rows(sql, tables)[1]), key=repr)
-    samples = [r[0] if len(r) == 1 else dict(zip(names, r, strict=True)) for r in examples] if names else []
-    evidence = f"{rows} of {total} rows break `{said}`"
-    if samples and rule.type != "not_null":
-        evidence += f", e.g. {shown(samples)}"
+    if names and not asked.examples:
+        samples = apart(engine, table, tables, asked)
+    evidence = f"{rows} of {total} rows break `{said}`" + (f", e.g. {shown(samples)}" if samples else "")
     column = rule.column or (names[0] if len(names) == 1 else None)
     return Finding(rule.type, table, column, severity_of(rows, total), rows, total, evidence + ".", 1.0,
-                   mended(table, rule), predicate, tuple(samples))
+                   mended(table, rule), asked.predicate, tuple(samples))
+
+
+def apart(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], asked: Question) -> list[Json]:
+    """Examples by a query of their own."""
+    picked = ", ".join(quoted(n) for n in asked.names)
+    bad = bad_rows_sql(engine, table, tables[table], [asked.predicate])
+    found = engine.rows(f"SELECT DISTINCT {picked} FROM ({bad}) AS t ORDER BY ALL LIMIT {EXAMPLES}", tables)[1]
+    return [r[0] if len(r) == 1 else dict(zip(asked.names, r, strict=True)) for r in found]
 
 
 def severity_of(rows: int, total: int) -> Severity:

@@ -10,6 +10,7 @@ from intendant.checks.detectors.conflict import Conflict
 from intendant.checks.detectors.dependency import Dependency
 from intendant.checks.detectors.duplicate import Duplicate
 from intendant.checks.detectors.encoding import Encoding
+from intendant.checks.detectors.lookalike import Lookalike
 from intendant.checks.detectors.misplaced import Misplaced
 from intendant.checks.detectors.missing import Missing
 from intendant.checks.detectors.mistyped import Mistyped
@@ -29,8 +30,8 @@ from intendant.types import Finding, Snapshot
 __all__ = ["DETECTORS", "detect"]
 
 DETECTORS: tuple[Detector, ...] = (
-    Missing(), Mistyped(), Encoding(), Duplicate(), Outlier(), Peers(), Normalise(), Pattern(), Typo(), Misplaced(),
-    Conflict(), Dependency(), Ordering(), Arithmetic(), Presence(), Orphan(),
+    Missing(), Mistyped(), Encoding(), Duplicate(), Lookalike(), Outlier(), Peers(), Normalise(), Pattern(), Typo(),
+    Misplaced(), Conflict(), Dependency(), Ordering(), Arithmetic(), Presence(), Orphan(),
 )
 """Missing comes first: what stands for nothing is no value to the others."""
 

@@ -9,7 +9,7 @@ from intendant.engines.duckdb import DuckDB
 from intendant.operators.base import table_sql
 from intendant.types import Column, Snapshot
 
-__all__ = ["REASON", "Reasoned", "bad_rows_sql", "split_sql"]
+__all__ = ["REASON", "Reasoned", "bad_rows_sql", "has_window", "split_sql"]
 
 Reasoned = tuple[str, str]
 """Why a row is bad, and the SQL predicate that is true for such a row."""
@@ -28,12 +28,17 @@ def split_sql(table: str, columns: Sequence[Column], predicates: Sequence[Reason
         return (f"SELECT {shown} FROM {source}",
                 f"SELECT {shown}, CAST('' AS VARCHAR) AS {quoted(REASON)} FROM {source} WHERE false")
     flag, at = free_name("_bad", columns), quoted(free_name("_at", columns))
-    ordered = any(" OVER (" in p.upper() for _, p in predicates)  # a window loses the order of rows
+    ordered = any(has_window(p) for _, p in predicates)  # a window loses the order of rows
     number, order = (f", row_number() OVER () AS {at}", f" ORDER BY {at}") if ordered else ("", "")
     why = ", ".join(f"CASE WHEN ({p}) THEN {text(reason)} END" for reason, p in predicates)
     flagged = f"FROM (SELECT {shown}, concat_ws('; ', {why}) AS {quoted(flag)}{number} FROM {source}) AS t"
     return (f"SELECT {shown} {flagged} WHERE {quoted(flag)} = ''{order}",
             f"SELECT {shown}, {quoted(flag)} AS {quoted(REASON)} {flagged} WHERE {quoted(flag)} <> ''{order}")
+
+
+def has_window(predicate: str) -> bool:
+    """Whether a predicate may hold a window function, which can stand in SELECT and QUALIFY but nowhere else."""
+    return " OVER (" in predicate.upper()
 
 
 def bad_rows_sql(engine: DuckDB, table: str, snapshot: Snapshot, predicates: Sequence[str]) -> str:

@@ -32,8 +32,6 @@ class RuleKind(ABC):
     example: ClassVar[str]
     per_row: ClassVar[bool] = True
     """False for rules about the table as a whole: `broken` is then a condition over aggregates."""
-    windowed: ClassVar[bool] = False
-    """True when `broken` holds a window function, which can stand in SELECT and QUALIFY but not in WHERE."""
 
     @abstractmethod
     def rule(self, step: Step) -> Rule:
@@ -49,6 +47,13 @@ class RuleKind(ABC):
 
         Missing values break only `not_null`. Raises UnknownName or TypeMismatch.
         """
+
+    def tally(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
+        """The aggregate that counts the bad rows (for the table: 1 where it breaks the rule)."""
+        broken = self.broken(rule, columns)
+        if not self.per_row:
+            return exp.cast(broken, "INT")
+        return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=broken))
 
     def reads(self, rule: Rule) -> tuple[str, ...]:
         """Other tables the rule looks at."""

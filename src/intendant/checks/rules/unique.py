@@ -18,7 +18,6 @@ class Unique(RuleKind):
     form = "unique <columns:key>"
     summary = "No two rows have the same value here; the repeats are bad, the first is not. Missing values don't count."
     example = "check orders for unique order_id"
-    windowed = True
 
     def rule(self, step: Step) -> Rule:
         names = step.args["columns"]
@@ -31,11 +30,27 @@ class Unique(RuleKind):
         """Repeats, in the order of the other columns: rows that agree in everything are interchangeable, so which of
         them is the first doesn't matter, and asking twice gives the same rows.
         """
-        names = [find_column(n, columns).name for n in (rule.columns or (str(rule.column),))]
-        keys = [column_sql(n) for n in names]
-        present = [exp.Not(this=exp.Is(this=k.copy(), expression=exp.Null())) for k in keys]
-        own = {n.lower() for n in names}
+        keys, present = keys_of(rule, columns)
+        own = {k.name.lower() for k in keys}
         rest = [c.name for c in columns if c.name.lower() not in own]
         order = exp.Order(expressions=[exp.Ordered(this=column_sql(n)) for n in rest])
         row = exp.Window(this=exp.RowNumber(), partition_by=keys, order=order if order.expressions else None)
-        return exp.and_(exp.GT(this=row, expression=exp.Literal.number(1)), *present)
+        return exp.and_(exp.GT(this=row, expression=exp.Literal.number(1)), present)
+
+    def tally(self, rule: Rule, columns: Sequence[Column]) -> exp.Expression:
+        """Rows with a key less different keys: the same number as of the rows that `broken` picks, without their order."""
+        keys, present = keys_of(rule, columns)
+        if len(keys) == 1:
+            different = exp.Count(this=exp.Distinct(expressions=keys))
+            return exp.Sub(this=exp.Count(this=keys[0].copy()), expression=different)
+        different = exp.Count(this=exp.Distinct(expressions=[exp.Tuple(expressions=keys)]))
+        return exp.Sub(
+            this=exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=present)),
+            expression=exp.Filter(this=different, expression=exp.Where(this=present.copy())),
+        )
+
+
+def keys_of(rule: Rule, columns: Sequence[Column]) -> tuple[list[exp.Column], exp.Expression]:
+    """The key's columns, and the condition that none of them is missing."""
+    keys = [column_sql(find_column(n, columns).name) for n in (rule.columns or (str(rule.column),))]
+    return keys, exp.and_(*(exp.Not(this=exp.Is(this=k.copy(), expression=exp.Null())) for k in keys))
