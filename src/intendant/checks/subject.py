@@ -20,6 +20,11 @@ __all__ = ["Stat", "Subject", "examine", "shown"]
 
 MOST_COLUMNS = 60
 """Columns that are compared with each other."""
+LONGEST = 10_000
+"""Bytes of a text up to which it is read as a value; a longer one is a document: counted, and never compared."""
+WIDE, COPIED_CELLS, COPIED_BYTES = 100, 10_000_000, 100_000_000
+"""Tables with more columns than this are copied before they are looked at, up to so many cells and bytes."""
+COPY = 'temp.main."the table under examination"'
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Subject:
         return self.stats[column].distinct > self.settings.max_distinct
 
     def values(self, column: str) -> dict[str, int]:
-        """Distinct values as text, with their exact counts, most frequent first; NULL is not among them."""
+        """Distinct values as text, with their exact counts, most frequent first; NULL and documents are not among them."""
         if column not in self._values:
             name, keep = quoted(column), ""
             if self.sampled(column):
@@ -94,13 +99,18 @@ class Subject:
                 keep = f"AND hash({name}) % {parts} = 0"
             rows = self.query(
                 f"SELECT CAST({name} AS VARCHAR) AS v, count(*) AS n FROM {self.sql}"
-                f" WHERE {name} IS NOT NULL {keep} GROUP BY {name} ORDER BY n DESC, v"
+                f" WHERE {name} IS NOT NULL AND NOT {self.document(column)} {keep} GROUP BY {name} ORDER BY n DESC, v"
             )
             found: dict[str, int] = {}
             for value, n in rows:
                 found[value] = found.get(value, 0) + int(n)
             self._values[column] = found
         return self._values[column]
+
+    def document(self, column: str) -> str:
+        """The predicate that a text is longer than a value can be."""
+        kind = find_column(column, self.columns).type
+        return f"(coalesce(strlen({quoted(column)}), 0) > {LONGEST})" if kind == "VARCHAR" else "false"
 
     def present(self, column: str) -> dict[str, int]:
         """`values` without blank ones and those that stand for a missing value."""
@@ -132,7 +142,7 @@ class Subject:
         if self._sample is None:
             columns = [c for c in self.flat() if self.stats[c.name].distinct >= 2][:MOST_COLUMNS]
             shown = ", ".join(
-                f"CASE WHEN {self.missing(c)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END" for c in columns
+                f"CASE WHEN {self.missing(c)} OR {self.document(c.name)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END" for c in columns
             )
             most = self.settings.sample_rows
             source = self.sql
@@ -190,7 +200,17 @@ def examine(
     Raises UnknownName for a key column that isn't there, Damaged, EngineError.
     """
     with engine.session({**(others or {}), table: snapshot}) as con:
-        yield Subject(con, table, snapshot.columns, settings, key, others)
+        subject = Subject(con, table, snapshot.columns, settings, key, others)
+        cells = snapshot.rows * len(snapshot.columns)
+        if len(snapshot.columns) > WIDE and cells <= COPIED_CELLS and snapshot.bytes <= COPIED_BYTES:
+            copied(subject)
+        yield subject
+
+
+def copied(subject: Subject) -> None:
+    """Reads a wide, small table once: each query over a view of thousands of columns binds them all."""
+    subject.query(f"CREATE TEMP TABLE {COPY} AS FROM {subject.sql}")
+    subject.sql = COPY
 
 
 def shown(values: Iterable[Json], most: int = 3) -> str:

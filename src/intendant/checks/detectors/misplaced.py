@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from intendant.checks import mend
 from intendant.checks.detectors.base import Detector
@@ -23,6 +23,7 @@ class Misplaced(Detector):
 
     def find(self, subject: Subject) -> Iterator[Finding]:
         columns = subject.flat("text")
+        ends = {c.name: last_words(subject.present(c.name)) for c in columns}
         for other in columns:
             domain = {v for v, n in subject.present(other.name).items()
                       if n > 1 and " " not in v.strip() and len(v) > 1}
@@ -32,18 +33,12 @@ class Misplaced(Detector):
                 continue
             for column in columns:
                 if column.name != other.name:
-                    yield from self.pair(subject, column, other, domain, gaps)
+                    suspects = [v for end in sorted(domain & ends[column.name].keys()) for v in ends[column.name][end]]
+                    if len(suspects) >= FEWEST:
+                        yield from self.pair(subject, column, other, suspects, gaps)
 
     @staticmethod
-    def pair(subject: Subject, column: Column, other: Column, domain: set[str], gaps: int) -> Iterator[Finding]:
-        ends: dict[str, list[str]] = defaultdict(list)
-        for v in subject.present(column.name):
-            head, _, tail = v.strip().rpartition(" ")
-            if head and tail.strip("()[],") in domain:
-                ends[tail].append(v)
-        suspects = [v for same in ends.values() for v in same]
-        if len(suspects) < FEWEST:
-            return
+    def pair(subject: Subject, column: Column, other: Column, suspects: list[str], gaps: int) -> Iterator[Finding]:
         listed = subject.is_one_of(column.name, suspects)
         where = f"({listed} AND {subject.missing(other)})"
         rows = subject.count(where)
@@ -54,3 +49,13 @@ class Misplaced(Detector):
         yield subject.finding("misplaced", column.name, rows, evidence, where=where,
                               mend=mend.guard(subject.table, Rule("not_null", column=other.name)), confidence=0.85,
                               samples=suspects[:5])
+
+
+def last_words(values: Iterable[str]) -> dict[str, list[str]]:
+    """The values of several words, by their last one without brackets and commas."""
+    ends: dict[str, list[str]] = defaultdict(list)
+    for v in values:
+        head, _, tail = v.strip().rpartition(" ")
+        if head:
+            ends[tail.strip("()[],")].append(v)
+    return ends

@@ -49,13 +49,14 @@ class Missing(Detector):
     def gaps(self, subject: Subject, column: Column) -> Iterator[Finding]:
         own = quoted(column.name)
         where = f"{own} IS NULL"
+        rows = subject.total - subject.stats[column.name].filled
         if kind_of_type(column.type) == "text":
             where = f"({where} OR trim(CAST({own} AS VARCHAR)) = '')"
-            rows = subject.total - sum(n for v, n in subject.values(column.name).items() if v.strip()) \
-                if not subject.sampled(column.name) else subject.count(where)
-        else:
-            rows = subject.total - subject.stats[column.name].filled
-        share = rows / subject.total
+            if subject.sampled(column.name):
+                rows = subject.count(where)
+            else:
+                rows += sum(n for v, n in subject.values(column.name).items() if not v.strip())
+        share = rows / max(1, subject.total)
         key = column.name in subject.key
         if rows and (key or share <= subject.settings.odd_missing) and rows < subject.total:
             evidence = f"{subject.so_many(rows, column.name)} are missing."
