@@ -91,7 +91,7 @@ def main() -> None:
         "hospital, flights and beers, so those figures are optimistic; rayyan's truth is partly wrong.", "",
         "| table | precision | recall | F1 | cells flagged on the clean table |", "|---|---|---|---|---|",
         *("| " + " | ".join(t) + " |" for t in tables), "",
-        *(f"Whole battery on {n:,} rows x 8 columns, 2 threads: {seconds:.1f} s, peak memory {memory:.1f} GB.\n" for n, seconds, memory in sizes),
+        *(f"Whole battery on {n:,} rows x 8 columns, 2 threads: {t:.1f} s, peak memory {m:.1f} GB.\n" for n, t, m in sizes),
         "The making of the data is included in the memory, not in the time.", "",
     ]
     (HERE / "quality.md").write_text("\n".join(lines), encoding="utf-8")

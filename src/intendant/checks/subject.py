@@ -142,7 +142,9 @@ class Subject:
         if self._sample is None:
             columns = [c for c in self.flat() if self.stats[c.name].distinct >= 2][:MOST_COLUMNS]
             shown = ", ".join(
-                f"CASE WHEN {self.missing(c)} OR {self.document(c.name)} THEN NULL ELSE CAST({quoted(c.name)} AS VARCHAR) END" for c in columns
+                f"CASE WHEN {self.missing(c)} OR {self.document(c.name)} THEN NULL"
+                f" ELSE CAST({quoted(c.name)} AS VARCHAR) END"
+                for c in columns
             )
             most = self.settings.sample_rows
             source = self.sql
