@@ -122,6 +122,14 @@ def one_per(rows: list[Row], key: str, order: Callable[[Row], Any]) -> list[Row]
     return [min(g, key=order) for _, g in parts]
 
 
+
+
+def as_of(people: list[Row], n: int | None) -> Row | None:
+    """The person with the greatest key up to n, the one with the last name of several."""
+    there = [p for p in people if n is not None and p["key"] is not None and p["key"] <= n]
+    return max(there, key=lambda p: (p["key"], p["name"]), default=None)
+
+
 BAGS: dict[str, Reference] = {
     "filter n > 0 and t = 'a'": lambda o, p: [r for r in o if r["n"] is not None and r["n"] > 0 and r["t"] == "a"],
     "filter not n > 0": lambda o, p: [r for r in o if r["n"] is not None and not r["n"] > 0],
@@ -212,6 +220,13 @@ BAGS: dict[str, Reference] = {
     ],
     "group by n: list id as ids explode ids as id": lambda o, p: [{"n": r["n"], "id": r["id"]} for r in o],
     "sample 100 percent": lambda o, p: o,
+    "select id, n rename id to v_1, n to v_2 wide to long v as k": lambda o, p: [
+        {"k": k, "v": r[c]} for r in o for k, c in ((1, "id"), (2, "n"))
+    ],
+    "filter id < 3 select id, n transpose by id as what": lambda o, p: [{"what": "n", **{str(r["id"]): r["n"] for r in o[:3]}}],
+    "select id, n left asof join people by n = key": lambda o, p: [
+        {"id": r["id"], "n": r["n"], **{c: (as_of(p, r["n"]) or {}).get(c) for c in ("name", "x", "t")}} for r in o
+    ],
 }  # fmt: skip
 LISTS: dict[str, Reference] = {
     "sort by n, id": lambda o, p: sorted(o, key=lambda r: (last(r["n"]), r["id"])),
@@ -260,5 +275,5 @@ def test_the_mode_is_one_of_the_most_frequent(seed: int, asks: dict[int, Ask]) -
 
 def test_every_operator_is_held_against_python() -> None:
     said = " ".join((*BAGS, *LISTS, "fill t with mode"))
-    words = {n: n.replace("_", " ") for n in ("drop_missing", "drop_duplicates", "drop_rows")} | {"shift": "previous"}
-    assert [n for n in names("intendant.operators") if words.get(n, n) not in said] == []
+    words = {n: "previous" if n == "shift" else n.replace("_", " ") for n in names("intendant.operators")}
+    assert [n for n, word in words.items() if word not in said] == []

@@ -56,7 +56,7 @@ def test_values_that_nobody_can_look_up_have_to_be_said(engine: DuckDB) -> None:
         apply("t", STEPS, catalog(0), Typing(engine), "step 2")
     assert str(caught.value) == (
         "the columns of `pivot g` can't be known: the rows are only known when the step runs "
-        "(at `pivot g: count` in step 2). Say the values: `pivot g in ('a', 'b'): ...`."
+        "(at `pivot g: count` in step 2). Say the values: `pivot g in ('a', 'b')`."
     )
 
 

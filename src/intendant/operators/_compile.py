@@ -135,9 +135,10 @@ def trace(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing)
     known = operators()
     found = catalog.table(table)
     origin: dict[str, tuple[str, ...]] = {c.name: (f"{found.name}.{c.name}",) for c in found.columns}
+    columns = list(origin)
     for i, step in enumerate(steps):
-        columns = apply(table, steps[: i + 1], catalog, typing, "").names
-        own = known[step.verb].origins(step, columns)
+        before, columns = columns, apply(table, steps[: i + 1], catalog, typing, "").names
+        own = known[step.verb].origins(step, columns, before)
         others = {c.name: f"{t}.{c.name}" for t in known[step.verb].reads(step) for c in catalog.table(t).columns}
         spelled = {name.lower(): name for name in origin}
         after: dict[str, tuple[str, ...]] = {}

@@ -80,8 +80,11 @@ class Operator(ABC):
         """Further tables that the step reads."""
         return ()
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
-        """Column lineage: each output column's input columns; None means each column comes from its namesake."""
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
+        """Column lineage: the input columns of each of the output `columns`; one that isn't told comes from its namesake.
+
+        `before` are the input's columns.
+        """
         return None
 
     @staticmethod

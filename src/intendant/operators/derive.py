@@ -21,7 +21,7 @@ class Derive(Operator):
         value = self.expression(step.args["value"], relation, scope)
         return self.added(relation, scope, {step.args["name"]: value})
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         used = tuple(dict.fromkeys(c.name for c in columns_of(parse_expression(step.args["value"]))))
         out: dict[str, tuple[str, ...]] = {c: (c,) for c in columns}
         out[step.args["name"]] = used

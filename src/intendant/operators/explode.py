@@ -45,5 +45,5 @@ class Explode(Operator):
             )
         raise TypeMismatch(f"`explode` needs a list; {column.name!r} is {column.type}", where=scope.where, hint=hint)
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {step.get("name") or step.args["column"]: (step.args["column"],)}

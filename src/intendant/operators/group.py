@@ -61,7 +61,7 @@ class Group(Operator):
             query = query.group_by(*(column_sql(k.name) for k in keys), copy=False)
         return Relation(query, scope.describe(query))
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         out: dict[str, tuple[str, ...]] = {k: (k,) for k in step.get("keys") or ()}
         for function, over, alias in step.args["aggregates"]:
             out[alias or default_name(function, over)] = used(over)

@@ -32,5 +32,5 @@ class Moving(Operator):
         window = seen(value, step, relation, scope, frame=True, before=count - 1)
         return added(relation, scope, {step.args["name"]: window})
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, used(step.args["value"]))

@@ -60,12 +60,12 @@ class Pivot(Operator):
         text = exp.cast(column_sql(column.name), "TEXT")
         found = scope.values(self.distinct(column, relation))
         if not found:
-            shown = quote_name(column.name, HARD)
+            shown, said = quote_name(column.name, HARD), "transpose by" if step.verb == "transpose" else "pivot"
             why = "the table has no rows" if found is not None else "the rows are only known when the step runs"
             raise LanguageError(
-                f"the columns of `pivot {shown}` can't be known: {why}",
+                f"the columns of `{said} {shown}` can't be known: {why}",
                 where=scope.where,
-                hint=f"Say the values: `pivot {shown} in ('a', 'b'): ...`.",
+                hint=f"Say the values: `{said} {shown} in ('a', 'b')`.",
             )
         return [
             (named(v), is_null(column) if v is None else exp.EQ(this=text.copy(), expression=exp.Literal.string(v)))
@@ -94,7 +94,7 @@ class Pivot(Operator):
                 hint=f"Say which values: `pivot {quote_name(column.name, HARD)} in ('a', 'b'): ...`, or use `group by`.",
             )
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         folded = {k.lower() for k in step.get("keys") or ()}
         made = [c for c in columns if c.lower() not in folded]
         aggregates = step.args["aggregates"]

@@ -35,5 +35,5 @@ class Rank(Operator):
         per = [self.column(n, relation, scope).name for n in step.get("per") or ()]
         return windowed(exp.Anonymous(this=FUNCTIONS[how]), per, order_by(step.args["keys"], relation, scope))
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, ())

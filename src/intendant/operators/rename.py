@@ -37,6 +37,6 @@ class Rename(Operator):
         ]
         return Relation(select_from(relation, *shown), columns, relation.ordered)
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         back = {name: old for old, name in step.args["names"]}
         return {c: (back.get(c, c),) for c in columns}

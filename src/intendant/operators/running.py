@@ -22,5 +22,5 @@ class Running(Operator):
         value = aggregate(step.args["how"], step.args["value"], relation, scope)
         return added(relation, scope, {step.args["name"]: seen(value, step, relation, scope, frame=True)})
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, used(step.args["value"]))

@@ -31,5 +31,5 @@ class Share(Operator):
         part = exp.Div(this=own, expression=exp.Nullif(this=whole, expression=exp.Literal.number(0)))
         return added(relation, scope, {step.args["name"]: part})
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return origins(step, (step.args["column"],))

@@ -45,5 +45,5 @@ class Split(Operator):
         }
         return self.added(relation, scope, new)
 
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return dict.fromkeys(step.args["parts"], (step.args["column"],))

@@ -11,7 +11,7 @@ from intendant.language.to_sql import column_sql, kind_of_type
 from intendant.operators.base import Operator, Relation, Scope, select_from
 from intendant.types import Column, Step
 
-__all__ = ["Unpivot"]
+__all__ = ["Unpivot", "alike", "held"]
 
 
 class Unpivot(Operator):
@@ -25,36 +25,38 @@ class Unpivot(Operator):
 
     def apply(self, step: Step, relation: Relation, scope: Scope) -> Relation:
         turned = list(dict.fromkeys(self.column(n, relation, scope) for n in step.args["columns"]))
-        self.alike(turned, scope)
+        alike(turned, scope)
         kept = [c.name for c in relation.columns if c not in turned]
         name, value = step.args["name"], step.args["value"]
         self.no_clash([*kept, name, value], scope)
         said = exp.Array(expressions=[exp.Literal.string(c.name) for c in turned])
-        held = exp.Array(expressions=[self.held(c, turned) for c in turned])
+        cells = exp.Array(expressions=[held(c, turned) for c in turned])
         shown = [
             *(column_sql(n) for n in kept),
             exp.alias_(exp.Anonymous(this="UNNEST", expressions=[said]), name, quoted=True),
-            exp.alias_(exp.Anonymous(this="UNNEST", expressions=[held]), value, quoted=True),
+            exp.alias_(exp.Anonymous(this="UNNEST", expressions=[cells]), value, quoted=True),
         ]
         query = select_from(relation, *shown)
         return Relation(query, scope.describe(query), relation.ordered)
 
-    @staticmethod
-    def held(column: Column, among: Sequence[Column]) -> exp.Expression:
-        """The value; text of several types, such as JSON beside VARCHAR, becomes plain text."""
-        plain = kind_of_type(column.type) == "text" and len({c.type for c in among}) > 1
-        return exp.cast(column_sql(column.name), "TEXT") if plain else column_sql(column.name)
-
-    def alike(self, columns: Sequence[Column], scope: Scope) -> None:
-        first = columns[0]
-        for c in columns[1:]:
-            kinds = {kind_of_type(first.type), kind_of_type(c.type)}
-            if len(kinds) > 1 or (kinds == {"other"} and c.type != first.type):
-                raise TypeMismatch(
-                    f"{first.name!r} is {first.type}, {c.name!r} is {c.type}: they can't share a column",
-                    where=scope.where,
-                    hint=f"Cast them first: `cast {first.name} to text cast {c.name} to text`.",
-                )
-
-    def origins(self, step: Step, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {step.args["name"]: (), step.args["value"]: tuple(step.args["columns"])}
+
+
+def held(column: Column, among: Sequence[Column]) -> exp.Expression:
+    """The value; text of several types, such as JSON beside VARCHAR, becomes plain text."""
+    plain = kind_of_type(column.type) == "text" and len({c.type for c in among}) > 1
+    return exp.cast(column_sql(column.name), "TEXT") if plain else column_sql(column.name)
+
+
+def alike(columns: Sequence[Column], scope: Scope) -> None:
+    """Raises TypeMismatch for columns whose values can't stand in one column."""
+    first = columns[0]
+    for c in columns[1:]:
+        kinds = {kind_of_type(first.type), kind_of_type(c.type)}
+        if len(kinds) > 1 or (kinds == {"other"} and c.type != first.type):
+            raise TypeMismatch(
+                f"{first.name!r} is {first.type}, {c.name!r} is {c.type}: they can't share a column",
+                where=scope.where,
+                hint=f"Cast them first: `cast {first.name} to text cast {c.name} to text`.",
+            )

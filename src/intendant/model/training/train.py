@@ -44,7 +44,7 @@ class Settings:
     dropout: float = 0.05
     threads: int = 2
     start: str = ""
-    """A checkpoint to go on from instead of the pretrained encoder."""
+    """A checkpoint (reader.pt, beside its reader.pieces) to go on from instead of the pretrained encoder."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,17 @@ def data_hash() -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files)).hexdigest()
 
 
+def resumed(network: Network, start: Path, pieces: Pieces) -> dict[str, torch.Tensor]:
+    """The weights of an earlier run, whose `.pieces` lie beside it; words of plans that are new since then keep their own."""
+    weights: dict[str, torch.Tensor] = torch.load(start)["weights"]
+    known = {w: i for i, w in enumerate(Pieces.load(start.with_suffix(".pieces")).answers)}
+    rows = network.answers.weight.detach().clone()
+    for i, word in enumerate(pieces.answers):
+        if word in known:
+            rows[i] = weights["answers.weight"][known[word]]
+    return {**weights, "answers.weight": rows}
+
+
 def train(settings: Settings, folder: Path) -> Path:
     """Trains and writes reader.npz, reader.pieces and reader.json to `folder`; returns the model's path."""
     torch.manual_seed(settings.seed)
@@ -220,7 +231,7 @@ def train(settings: Settings, folder: Path) -> Path:
     pieces.save(folder / "reader.pieces")
     network = Network(Shape(len(pieces.pieces), len(pieces.answers)), settings.dropout)
     if settings.start:
-        network.load_state_dict(torch.load(settings.start)["weights"])
+        network.load_state_dict(resumed(network, Path(settings.start), pieces))
     else:
         start_from(network, home / "model.safetensors")
     network.words.weight.requires_grad = False
