@@ -12,7 +12,7 @@ import duckdb
 from intendant.engines.base import quoted, text
 from intendant.types import Column, Snapshot
 
-__all__ = ["Footers", "Signature", "escaped", "scan_sql"]
+__all__ = ["Footers", "Signature", "alike", "escaped", "read_files_sql", "scan_sql"]
 
 Signature: TypeAlias = Mapping[str, str]
 """A file's top-level columns (folded name) with a text that is equal exactly when their types are."""
@@ -51,6 +51,7 @@ class Footers:
     def __init__(self) -> None:
         self._known: dict[str, Signature] = {}
         self._lock = threading.Lock()
+        self._con: duckdb.DuckDBPyConnection | None = None
 
     def of(self, files: Sequence[str]) -> list[Signature]:
         """One signature per file. Raises duckdb.Error for a file that can't be read."""
@@ -67,7 +68,11 @@ class Footers:
     def _read(self, files: Sequence[str]) -> dict[str, Signature]:
         sql = ("SELECT file_name, name, concat_ws(':', type, type_length, converted_type, logical_type, scale,"
                f" precision, num_children), num_children FROM parquet_schema({_list(files)})")
-        with duckdb.connect(":memory:") as con:
+        with self._lock:
+            if self._con is None:
+                self._con = duckdb.connect(":memory:", config={"threads": "1"})
+            con = self._con.cursor()
+        with con:
             return _signatures(con.execute(sql).fetchall())
 
 
@@ -79,8 +84,12 @@ def _select(columns: Sequence[Column], present: Iterable[str], source: str) -> s
 
 
 def _read_sql(columns: Sequence[Column], files: Sequence[str], present: Iterable[str]) -> str:
-    return _select(columns, present,
-                   f"FROM read_parquet({_list(files)}, union_by_name = true, hive_partitioning = false)")
+    return _select(columns, present, read_files_sql(files))
+
+
+def read_files_sql(files: Sequence[str]) -> str:
+    """The FROM over files that agree on types, with all of their columns."""
+    return f"FROM read_parquet({_list(files)}, union_by_name = true, hive_partitioning = false)"
 
 
 def _agree(a: Signature, b: Signature) -> bool:
@@ -91,10 +100,16 @@ def scan_sql(snapshot: Snapshot, signatures: Sequence[Signature]) -> str:
     """The SELECT. Files in a row that agree on types are one scan; disagreeing ones are united after their casts."""
     if not snapshot.files:
         return _select(snapshot.columns, (), "WHERE false")
+    runs = alike(snapshot.files, signatures)
+    return " UNION ALL ".join(_read_sql(snapshot.columns, files, present) for files, present in runs)
+
+
+def alike(files: Sequence[str], signatures: Sequence[Signature]) -> list[tuple[list[str], dict[str, str]]]:
+    """The files, in their order, as runs that agree on types, each with all of its columns."""
     runs: list[tuple[list[str], dict[str, str]]] = []
-    for file, signature in zip(snapshot.files, signatures, strict=True):
+    for file, signature in zip(files, signatures, strict=True):
         if not runs or not _agree(signature, runs[-1][1]):
             runs.append(([], {}))
         runs[-1][0].append(file)
         runs[-1][1].update(signature)
-    return " UNION ALL ".join(_read_sql(snapshot.columns, files, present) for files, present in runs)
+    return runs

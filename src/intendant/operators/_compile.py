@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from sqlglot import exp
 
@@ -20,6 +22,9 @@ __all__ = ["Typing", "apply", "reads_of", "sql_text", "trace"]
 MOST_TYPED = 500
 """Queries whose types are kept."""
 MOST_KEPT = 100
+Types: TypeAlias = dict[tuple[object, ...], tuple[Column, ...]]
+KNOWN: WeakKeyDictionary[DuckDB, Types] = WeakKeyDictionary()
+"""What each engine said so far; a query over columns of these types has one answer, whoever asks."""
 
 
 class Typing:
@@ -30,7 +35,7 @@ class Typing:
 
     def __init__(self, engine: DuckDB, snapshot: Callable[[str, int | None], Snapshot] | None = None) -> None:
         self.engine, self.snapshot = engine, snapshot
-        self._types: dict[tuple[object, ...], tuple[Column, ...]] = {}
+        self._types = KNOWN.setdefault(engine, {})
         self._values: dict[tuple[str, ...], tuple[str | None, ...]] = {}
 
     def __call__(self, query: exp.Expression, catalog: Catalog) -> tuple[Column, ...]:
