@@ -2,6 +2,7 @@
 #   make demo    the main job from start to end, with a report        make test    all tests
 #   make check   ruff, mypy, import-linter, docs and public names     make bench   the measurements of bench/
 #   make train   trains the small planner's model                     make docs    writes the generated pages anew
+#   make test-spark  the tests that need Spark (Java 17+)
 #   make lock    pins the packages anew from pyproject.toml           make clean   removes what make made
 
 SHELL := /bin/sh
@@ -19,7 +20,7 @@ ifneq ($(shell cat .venv-train/place 2>/dev/null),$(CURDIR))
 $(shell rm -f .venv-train/train.stamp)
 endif
 
-.PHONY: help demo test check bench train docs lock clean
+.PHONY: help demo test test-spark check bench train docs lock clean
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
 
@@ -28,6 +29,10 @@ demo: .venv/base.stamp
 
 test: .venv/dev.stamp
 	@$(PY) -m pytest
+
+# Spark is half a gigabyte: its tests have an environment of their own. `make test` skips them.
+test-spark: .venv-spark/spark.stamp
+	@.venv-spark/bin/python -m pytest -m spark tests/engines
 
 check: .venv/dev.stamp
 	@$(PY) -m ruff check .
@@ -69,6 +74,17 @@ docs: .venv/base.stamp
 	@.venv-bench/bin/python -m pip install -qq --require-hashes -r requirements-bench.txt
 	@touch $@
 
+.venv-spark/bin/python:
+	@sh .ci/python -m venv --clear .venv-spark
+
+.venv-spark/spark.stamp: requirements.txt requirements-dev.txt pyproject.toml | .venv-spark/bin/python
+	@echo "Installing Intendant with Spark into .venv-spark (once)"
+	@.venv-spark/bin/python -m pip install -qq --require-hashes -r requirements.txt
+	@.venv-spark/bin/python -m pip install -qq --require-hashes -r requirements-dev.txt
+	@.venv-spark/bin/python $(LINK)
+	@.venv-spark/bin/python -m pip install -qq 'pyspark[connect]>=4.0,<5'
+	@touch $@
+
 .venv-train/bin/python:
 	@sh .ci/python -m venv --clear .venv-train
 
@@ -84,6 +100,6 @@ lock:
 	@sh .ci/lock
 
 clean:
-	rm -rf .venv .venv-bench .venv-train .venv-lock demo .train build dist
+	rm -rf .venv .venv-bench .venv-spark .venv-train .venv-lock demo .train build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -75,8 +75,9 @@ def imported() -> Iterator[str]:
 
 def test_the_base_is_what_the_code_imports_no_more_and_no_less():
     names = set(imported()) - set(sys.stdlib_module_names) - {"intendant"}
-    train = {canonicalize_name(Requirement(r).name) for r in PROJECT["project"]["optional-dependencies"]["train"]}
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    optional = {canonicalize_name(Requirement(r).name) for extra in extras for r in extra}
     where = packages_distributions()
-    used = {canonicalize_name(where.get(name, [name])[0]) for name in names} - train
+    used = {canonicalize_name(where.get(name, [name])[0]) for name in names} - optional
     declared = {canonicalize_name(Requirement(r).name) for r in PROJECT["project"]["dependencies"]}
     assert used == declared

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intendant.engines.duckdb import DuckDB
+from intendant.engines.worker import worker_of
 from intendant.errors import ApprovalInvalid, IntendantError, UnknownName, UsageError, did_you_mean
 from intendant.lake import Lake
 from intendant.language import print_plan
@@ -52,6 +53,7 @@ class Intendant(Views):
         self.engine = DuckDB(
             threads=engine.threads or None, memory_limit=engine.memory_limit or None, temp=state / "spill"
         )
+        self.engine.worker = worker_of(self.workspace, self.engine)
         self.lake = Lake(self.workspace.lake, self.engine)
         self.journal = Journal(state / "journal.sqlite")
         self.knowledge = Knowledge(self.workspace, self.lake, self.journal)
@@ -238,6 +240,9 @@ class Intendant(Views):
         )
 
     def _previewed(self, prepared: Prepared, timing: dict[str, float], started: float) -> Result:
+        from intendant.run.changes import changes
+
+        found = changes(self, prepared)
         timing["total"] = _ms(started)
         return Result(
             "succeeded",
@@ -248,6 +253,7 @@ class Intendant(Views):
             preview=tuple(prepared.preview),
             timing_ms=timing,
             reason=prepared.needs_approval,
+            changes=found,
         )
 
     def _run(
@@ -366,19 +372,12 @@ class Intendant(Views):
 
     def run(
         self, pipeline: str, given: Mapping[str, str] | None = None, *, approve: bool = False, by: str = "api",
-        run_id: str = "",
+        run_id: str = "", dry_run: bool = False,
     ) -> Result:  # fmt: skip
         """Runs pipelines/NAME.intent with its parameters. Raises UnknownName; other errors come as a Result."""
-        from intendant.run.pipelines import one
+        from intendant.run.build import run
 
-        text = ""
-        try:
-            text = one(self, pipeline, given).text
-        except UnknownName:
-            raise
-        except IntendantError as e:
-            return Result("failed", intent=text[:2000], error=e.as_dict())
-        return self.do(text, approve=approve, by=by, run_id=run_id)
+        return run(self, pipeline, given, approve=approve, by=by, run_id=run_id, dry_run=dry_run)
 
     def load(self, file: str | Path, table: str, types: Mapping[str, str] | None = None) -> dict[str, Json]:
         """Loads a local file as the table's new version. Raises UsageError, SourceError, LakeError."""

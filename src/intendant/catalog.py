@@ -37,7 +37,8 @@ class Query:
 
 @dataclass(frozen=True)
 class Catalog:
-    """`tables` by name, `resources` by full name ("source.resource"), `sources` by name with their kind."""
+    """`tables` by name, `resources` by full name ("source.resource"), `sources` by name with their kind; `writable` are the
+    addresses below which exports may write."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     resources: Mapping[str, Resource] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Catalog:
     queries: Mapping[str, Query] = field(default_factory=dict)
     pipelines: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
 
     def table(self, name: str, where: str = "") -> Table:
         """The table of that name, exactly or in any case. Raises UnknownName with the nearest one."""

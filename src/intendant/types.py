@@ -265,6 +265,8 @@ class Result:
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     preview: tuple[str, ...] = ()
     approval: str = ""
+    changes: Mapping[str, Json] | None = None
+    """Of a dry run: what the plan would change, row by row (`run/changes.py`)."""
 
     def as_dict(self) -> dict[str, Json]:
         """The object of the contract, ready for json.dumps."""

@@ -14,9 +14,10 @@ from intendant.catalog import Query
 from intendant.errors import PathRefused, UsageError, WorkspaceError, did_you_mean
 from intendant.types import Json, OnFailure
 
-__all__ = ["Engine", "Model", "Policy", "Thresholds", "Workspace"]
+__all__ = ["Engine", "Model", "Policy", "SchemaContract", "Thresholds", "Workspace"]
 
 FILE = "intendant.toml"
+SCHEMA, SCHEMA_WORDS = "schema", ("evolve", "freeze", "quarantine", "ask")
 SECRET = re.compile(r"\$\{([^}]*)\}")
 TEMPLATE = """# What this workspace knows. Secrets stay outside: write "${ENV_NAME}" or "${keyring:SERVICE/USER}".
 
@@ -39,6 +40,7 @@ class Policy:
 
     on_failure: OnFailure = "warn"
     on_drift: OnFailure | Literal[""] = ""
+    on_impact: Literal["review", "warn"] = "warn"
     volume_guard: float = 0.5
     quota_gb: float = 50.0
     provision_budget_gb: float = 10.0
@@ -64,12 +66,31 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class SchemaContract:
+    """`schema` of `[tables."NAME"]`: what becomes of a load that changes the table's columns, for each kind of change: evolve,
+    freeze, quarantine or ask; "" is as without a contract."""
+
+    new: str = ""
+    missing: str = ""
+    widened: str = ""
+    narrowed: str = ""
+    retyped: str = ""
+    renamed: str = ""
+
+
+@dataclass(frozen=True)
 class Engine:
-    """`[engine]`."""
+    """`[engine]`: `threads` and `memory_limit` are DuckDB's; with kind = "spark" the work of `transform` and `query` runs on
+    Spark, at `master` in a JVM of ours with so much `driver_memory`, or at the Spark Connect server `url`."""
 
     kind: str = "duckdb"
     threads: int = 0
     memory_limit: str = ""
+    url: str = ""
+    master: str = "local[*]"
+    driver_memory: str = "2g"
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of Spark's, such as spark.sql.shuffle.partitions."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,8 @@ class Workspace:
     thresholds: Thresholds = field(default_factory=Thresholds)
     tables: Mapping[str, Thresholds] = field(default_factory=dict)
     """Of single tables, in small letters."""
+    contracts: Mapping[str, SchemaContract] = field(default_factory=dict)
+    """What `[tables."NAME"]` says of the columns of single tables, in small letters."""
     engine: Engine = field(default_factory=Engine)
     model: Model = field(default_factory=Model)
     sources: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -141,7 +164,7 @@ class Workspace:
             raise WorkspaceError(
                 f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8."
             ) from None
-        known = {f.name for f in fields(cls)} - {"root"}
+        known = {f.name for f in fields(cls)} - {"root", "contracts"}
         for key in data:
             if key not in known:
                 raise WorkspaceError(
@@ -154,6 +177,7 @@ class Workspace:
             policy=_section(Policy, data, path),
             thresholds=thresholds,
             tables=_tables(data.get("tables", {}), thresholds, path),
+            contracts=_contracts(data.get("tables", {}), path),
             engine=_section(Engine, data, path),
             model=_section(Model, data, path),
             sources=_sources(data.get("sources", {}), path),
@@ -172,6 +196,10 @@ class Workspace:
     def thresholds_of(self, table: str) -> Thresholds:
         """`[thresholds]`, and above it what `[tables."TABLE"]` says."""
         return self.tables.get(table.lower(), self.thresholds)
+
+    def contract_of(self, table: str) -> SchemaContract:
+        """What `[tables."TABLE"]` says of the table's columns."""
+        return self.contracts.get(table.lower(), SchemaContract())
 
     def inside(self, path: str) -> Path:
         """A path inside the workspace, links resolved. Raises PathRefused for any other and for the state folder."""
@@ -193,9 +221,25 @@ def _tables(given: Any, thresholds: Thresholds, path: Path) -> dict[str, Thresho
     """`[tables."NAME"]`: thresholds of single tables; what they don't say is as in [thresholds]."""
     if not isinstance(given, Mapping):
         raise WorkspaceError("'tables' must hold sections", where=str(path), hint='Write [tables."staging.orders"].')
-    return {
-        name.lower(): _section(Thresholds, given, path, name, f'tables."{name}"', thresholds) for name in given
-    }
+    own = {n: {k: v for k, v in s.items() if k != SCHEMA} if isinstance(s, Mapping) else s for n, s in given.items()}
+    return {name.lower(): _section(Thresholds, own, path, name, f'tables."{name}"', thresholds) for name in own}
+
+
+def _contracts(given: Mapping[str, Any], path: Path) -> dict[str, SchemaContract]:
+    """`schema` of `[tables."NAME"]`: one word for every kind of change, or a word for each kind."""
+    return {n.lower(): _contract(s[SCHEMA], f'tables."{n}".{SCHEMA}', path) for n, s in given.items() if SCHEMA in s}
+
+
+def _contract(said: Any, name: str, path: Path) -> SchemaContract:
+    kinds = [f.name for f in fields(SchemaContract)]
+    each = said if isinstance(said, Mapping) else dict.fromkeys(kinds, said)
+    for kind, word in each.items():
+        if kind not in kinds:
+            raise WorkspaceError(f"unknown key {kind!r} in {name}", where=str(path), hint=did_you_mean(kind, kinds, "key"))
+        if word not in SCHEMA_WORDS:
+            shown = name if each is not said else f"{name}.{kind}"
+            raise WorkspaceError(f"{shown} is {word!r}", where=str(path), hint=f"It is {', '.join(SCHEMA_WORDS)}.")
+    return SchemaContract(**each)
 
 
 def _section(
@@ -233,15 +277,37 @@ def _section(
             where=str(path),
             hint="It is rollback, review or warn; without it on_failure holds.",
         )
+    if cls is Policy and made.on_impact not in ("review", "warn"):
+        raise WorkspaceError(
+            f"policy.on_impact is {made.on_impact!r}", where=str(path), hint="It is review (a person is asked) or warn."
+        )
     if cls is Thresholds and not (0 < made.drift_budget < 1 and made.drift_versions >= 3 and _positive(made)):
         raise WorkspaceError(
             "the drift thresholds can't be used",
             where=str(path),
             hint="drift_budget is between 0 and 1, drift_versions at least 3, the others are greater than 0.",
         )
-    if cls is Engine and made.kind != "duckdb":
-        raise WorkspaceError(f"engine.kind is {made.kind!r}", where=str(path), hint="The only engine here is duckdb.")
+    if cls is Engine:
+        _check_engine(made, path)
     return made
+
+
+def _check_engine(made: Engine, path: Path) -> None:
+    if made.kind not in ("duckdb", "spark"):
+        raise WorkspaceError(f"engine.kind is {made.kind!r}", where=str(path), hint="It is duckdb or spark.")
+    if made.url and (made.kind != "spark" or not made.url.startswith("sc://")):
+        raise WorkspaceError(
+            f"engine.url is {made.url!r}",
+            where=str(path),
+            hint='It is the address of a Spark Connect server, sc://HOST:15002, and needs kind = "spark".',
+        )
+    odd = next((k for k, v in made.options.items() if not isinstance(v, str) or not k.startswith("spark.")), None)
+    if odd is not None:
+        raise WorkspaceError(
+            f"engine.options has {odd!r} = {made.options[odd]!r}",
+            where=str(path),
+            hint='Write Spark\'s own names and texts: "spark.sql.shuffle.partitions" = "64".',
+        )
 
 
 def _positive(made: Thresholds) -> bool:
@@ -249,7 +315,7 @@ def _positive(made: Thresholds) -> bool:
 
 
 def _word(kind: type) -> str:
-    return {float: "number", int: "whole number", str: "text", bool: "true or false"}.get(kind, kind.__name__)
+    return {float: "number", int: "whole number", str: "text", bool: "true or false", dict: "section"}.get(kind, kind.__name__)
 
 
 def _sources(data: Any, path: Path) -> dict[str, Mapping[str, Json]]:

@@ -29,6 +29,20 @@ def test_the_same_prompt_gives_the_same_numbers() -> None:
     assert told(reader(READER), plan) == told(reader(READER), plan)
 
 
+def test_answers_scored_at_once_have_the_sums_of_their_steps() -> None:
+    model = reader(READER)
+    plans = ["query T1 group by C1 : count".split(), "transform T1 filter M1 is null".split(), ["refuse"]]
+    found = model.scored(model.read(*model.pieces.prompt(PROMPT)), [model.pieces.answer(p) for p in plans])
+    assert found == pytest.approx([sum(told(model, p)) for p in plans], abs=1e-2)
+
+
+def test_an_answer_leaves_a_fresh_state_of_its_prompt_as_it_was() -> None:
+    model = reader(READER)
+    state, end = model.read(*model.pieces.prompt(PROMPT)), np.array([model.pieces.end])
+    first = model.step(state.fresh(), end)
+    assert np.array_equal(model.step(state.fresh(), end), first) and state.time == 0
+
+
 def test_probabilities_add_up_to_one() -> None:
     model = reader(READER)
     logs = model.step(model.read(*model.pieces.prompt(PROMPT)), np.array([model.pieces.end]))

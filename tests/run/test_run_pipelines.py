@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 
 from intendant import Intendant
 from intendant.errors import LanguageError, UnknownName, UsageError
-from intendant.run.pipelines import backfill, build, due, filled, one, opened, ordered, periods
+from intendant.run.build import backfill, build, periods
+from intendant.run.pipelines import due, filled, one, opened, ordered
 
 TEXT = """# days of orders
 param day = date '2026-01-01'
@@ -147,6 +150,84 @@ def test_circles_two_writers_and_unknown_names_are_told(app: Intendant) -> None:
     assert str(e.value.where).startswith("b.intent, line 1")
 
 
+# ---------------------------------------------------------------- side by side
+class Watch:
+    """What runs at the same time: tables between the start of their step and its publish, and waits put in their way."""
+
+    def __init__(self, *meeting: str) -> None:
+        self.meeting = {t: threading.Event() for t in meeting}
+        self.met: dict[str, bool] = {}
+        self.now: set[str] = set()
+        self.most = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, kind: str, data: Mapping[str, object]) -> None:
+        name = str(data.get("table", ""))
+        if kind == "data.ready":
+            with self.lock:
+                self.now.add(name)
+                self.most = max(self.most, len(self.now))
+            if name in self.meeting:
+                self.meeting[name].set()
+                self.met[name] = all(e.wait(10) for e in self.meeting.values())
+            else:
+                time.sleep(0.05)
+        if kind == "table.published" and "version" in data:
+            with self.lock:
+                self.now.discard(name)
+
+
+def test_pipelines_that_share_no_table_run_at_the_same_time(app: Intendant) -> None:
+    app.do("transform orders filter id > 0 into bills")
+    write(app, a="transform orders filter id > 1 into a", b="transform bills filter id > 2 into b")
+    app.loop.watch = watch = Watch("a", "b")
+    assert set(statuses(build(app, jobs=2)).values()) == {"succeeded"}
+    assert watch.met == {"a": True, "b": True}
+
+
+def test_two_that_read_one_table_run_at_the_same_time_too(app: Intendant) -> None:
+    write(app, a="transform orders filter id > 1 into a", b="transform orders filter id > 2 into b")
+    app.loop.watch = watch = Watch("a", "b")
+    build(app)
+    assert watch.met == {"a": True, "b": True}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a": "transform orders filter id > 1 into a", "b": "transform a filter id > 2 into b", "c": "transform b filter id > 3 into c"},
+        {"a": "check orders for id above 3 on failure quarantine\ntransform bills first 3 into a", "b": "transform orders first 2 into b"},
+        {"a": "archive orders where id < 9\ntransform bills first 3 into a", "b": "transform orders first 2 into b"},
+    ],
+    ids=["a chain", "a check that sets rows aside", "an archive"],
+)  # fmt: skip
+def test_those_that_meet_in_a_table_never_run_at_the_same_time(app: Intendant, files: dict[str, str]) -> None:
+    app.do("transform orders filter id > 0 into bills")
+    write(app, **files)
+    found = opened(app)
+    assert found["a"].meets(found["b"]) and found["b"].meets(found["a"])
+    app.loop.watch = watch = Watch()
+    assert set(statuses(build(app, jobs=4, approve=True)).values()) == {"succeeded"}
+    assert watch.most == 1 and not watch.now
+
+
+def test_one_job_runs_one_after_the_other_and_none_is_an_error(app: Intendant) -> None:
+    write(app, a="transform orders filter id > 1 into a", b="transform orders filter id > 2 into b")
+    app.loop.watch = watch = Watch()
+    assert [r["pipeline"] for r in build(app, jobs=1)] == ["a", "b"]
+    assert watch.most == 1
+    with pytest.raises(UsageError, match="--jobs is 0"):
+        build(app, jobs=0)
+
+
+def test_a_failure_stops_those_that_need_it_and_the_others_go_on(app: Intendant) -> None:
+    chains = {f"{c}{n}": f"transform {c}{n - 1 if n else '_in'} filter id > {n} into {c}{n}" for c in "xy" for n in range(3)}
+    app.do("transform orders filter id > 0 into x_in\ntransform orders filter id > 0 into y_in")
+    write(app, **{**chains, "x1": "transform x0 derive n = number(note) into x1"})
+    assert statuses(build(app, jobs=3)) == {
+        "x0": "succeeded", "x1": "failed", "x2": "skipped", "y0": "succeeded", "y1": "succeeded", "y2": "succeeded"}  # fmt: skip
+
+
 # ---------------------------------------------------------------- backfill
 MONTH = "param from = date '2026-01-01'\nparam to = date '2026-02-01'\n" + (
     "query orders filter day >= $from and day < $to aggregate count as n"
@@ -198,7 +279,7 @@ def test_the_commands(app: Intendant) -> None:
         return done
 
     assert '"due"' in run("build", "--dry-run", "--json").stdout
-    assert "succeeded" in run("build", "z_clean").stdout
+    assert "succeeded" in run("build", "z_clean", "--jobs", "3").stdout
     done = run("backfill", "monthly", "2026-01-01..2026-03-01", "--every", "month")
     assert "2026-02-01..2026-03-01 succeeded" in done.stderr
     run("run", "monthly", "--set", "from=2026-01-05")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from intendant.actions.base import Context, Effect, Footprint, place
 from intendant.actions.export import chosen
 from intendant.catalog import Catalog
@@ -11,6 +13,8 @@ from intendant.operators._compile import Typing, sql_text
 from intendant.types import Json, Step
 
 __all__ = ["Deliver"]
+
+ARROW_ROWS = 65_536
 
 
 class Deliver(Effect):
@@ -57,10 +61,11 @@ class Deliver(Effect):
         source, _, name = str(step.args["resource"]).partition(".")
         url = str(context.workspace.source_config(source)["url"])
         keys = list(step.get("keys") or ())
-        batches = context.engine.arrow(sql_text(chosen(step, context.catalog)), context.snapshots([step.args["table"]]))
-        tables = (pa.Table.from_batches([b]) for b in batches)
         mode: sink.Mode = "upsert" if keys else step.args["mode"]
-        rows = sink.deliver(url, name, tables, mode, keys, root=context.workspace.root, stamp=context.stamp)
+        with context.engine.session(context.snapshots([step.args["table"]])) as con:
+            reader = con.execute(sql_text(chosen(step, context.catalog))).to_arrow_reader(ARROW_ROWS)
+            tables = chain([reader.schema.empty_table()], (pa.Table.from_batches([b]) for b in reader))
+            rows = sink.deliver(url, name, tables, mode, keys, root=context.workspace.root, stamp=context.stamp)
         return {
             "events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]
         }

@@ -45,7 +45,7 @@ class Query(Effect):
         start = time.perf_counter()
         snapshots = context.snapshots(reads_of(step.args["table"], steps, context.catalog))
         with placed(step):
-            names, rows = context.engine.rows(sql, snapshots)
+            names, rows = (context.engine.worker or context.engine).rows(sql, snapshots)
         ms = (time.perf_counter() - start) * 1000
         answer = {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows[:MOST_ROWS]]}
         ran = {"table": step.args["table"], "filters": filters(steps), "ms": round(ms, 2), "sql": sql}

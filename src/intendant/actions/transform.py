@@ -51,8 +51,12 @@ class Transform(TableAction):
         relation = apply(step.args["table"], step.args["operators"], context.catalog, context.typing, place(step))
         reads = reads_of(step.args["table"], step.args["operators"], context.catalog)
         snapshots = context.snapshots(reads)
+        worker = context.engine.worker
         with placed(step):
-            stage.add_sql(context.engine, sql_text(relation.query), snapshots)
+            if worker is not None:
+                stage.add_work(worker, sql_text(relation.query), snapshots)
+            else:
+                stage.add_sql(context.engine, sql_text(relation.query), snapshots)
         inputs = {n: s.version for n, s in snapshots.items()}
         before = snapshots[step.args["table"]].rows
         settings = context.catalog.table(stage.table).settings if context.catalog.has(stage.table) else {}

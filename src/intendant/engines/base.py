@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,7 @@ from intendant.types import Column, Json, Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Engine", "Tables", "Written", "quoted", "text"]
+__all__ = ["Engine", "Parts", "Tables", "Worker", "Written", "quoted", "text"]
 
 Tables = Mapping[str, Snapshot]
 """The tables a statement may name, each at one version."""
@@ -56,6 +56,29 @@ class Engine(Protocol):
 
     def types(self, sql: str, tables: Tables) -> list[Column]:
         """The result's columns, without running it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Parquet files that a worker wrote, in the order of the rows, and the columns of each."""
+
+    files: tuple[Path, ...]
+    columns: tuple[Column, ...]
+
+
+class Worker(Protocol):
+    """Does the heavy work of `transform` and `query` elsewhere than in this process; SQL is DuckDB's, and so are results."""
+
+    def rows(self, sql: str, tables: Tables) -> tuple[list[str], list[tuple[Json, ...]]]:
+        """Column names and rows. Raises EngineError, Damaged, DiskFull."""
+        ...
+
+    def parts(self, sql: str, tables: Tables, folder: Path, stored: Callable[[str], tuple[str, ...]]) -> Parts:
+        """Writes the rows into `folder`, which it makes; `stored` gives the types that a column's type may be stored as,
+        of which the first that holds the values counts."""
         ...
 
     def close(self) -> None: ...

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from intendant.engines.base import Tables, quoted
+from intendant.engines.base import Tables, Worker, quoted
 from intendant.engines.failures import translated
-from intendant.engines.parquet import Footers, scan_sql
+from intendant.engines.parquet import Footers, alike, read_files_sql, scan_sql
 from intendant.types import SCHEMAS, Column, Json, Snapshot, split_table
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class DuckDB:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._footers = Footers()
+        self.worker: Worker | None = None
+        """Who does the heavy work of `transform` and `query` instead, where the workspace has one."""
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A connection to a fresh, empty in-memory database of the caller's own; the caller closes it."""
@@ -57,6 +59,8 @@ class DuckDB:
         return connection
 
     def close(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
         with self._lock:
             if self._base:
                 self._base.close()
@@ -85,6 +89,16 @@ class DuckDB:
         """A SELECT over exactly the snapshot's files; missing columns are NULL, narrower ones are cast."""
         with translated({snapshot.table: snapshot}):
             return scan_sql(snapshot, self._footers.of(snapshot.files))
+
+    def runs(self, snapshot: Snapshot) -> list[list[str]]:
+        """The snapshot's files, in their order, as runs that agree on the types of their columns."""
+        with translated({snapshot.table: snapshot}):
+            return [files for files, _ in alike(snapshot.files, self._footers.of(snapshot.files))]
+
+    def file_columns(self, files: Sequence[str]) -> list[Column]:
+        """The columns that the files have themselves."""
+        with self.session() as con:
+            return described(con, f"SELECT * {read_files_sql(files)}")
 
     def attach(self, con: duckdb.DuckDBPyConnection, tables: Tables) -> None:
         """Makes a view `main."orders"`, `staging."orders"` ... for each of `tables`, in the current catalogue."""

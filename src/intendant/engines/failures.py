@@ -13,7 +13,7 @@ from intendant.engines.base import Tables, text
 from intendant.errors import Damaged, DiskFull, EngineError, IntendantError, did_you_mean
 from intendant.types import Snapshot
 
-__all__ = ["translated"]
+__all__ = ["broken_file", "translated"]
 
 NO_SPACE = ("no space left", "file too large", "disk quota exceeded", "max_temp_directory_size")
 NO_TABLE = re.compile(r"Catalog Error: Table with name (.+?) does not exist")
@@ -41,7 +41,8 @@ def _readable(path: str) -> bool:
     return True
 
 
-def _broken(tables: Mapping[str, Snapshot], message: str) -> tuple[str, str] | None:
+def broken_file(tables: Mapping[str, Snapshot], message: str) -> tuple[str, str] | None:
+    """A table and a file of it that is missing or can't be read; those that the message names are tried first."""
     files = [(name, file) for name, snapshot in tables.items() for file in snapshot.files]
     files.sort(key=lambda pair: pair[1] not in message)
     return next(((n, f) for n, f in files if not Path(f).is_file() or not _readable(f)), None)
@@ -53,7 +54,7 @@ def _failure(error: duckdb.Error, tables: Tables) -> IntendantError:
     if any(sign in message.lower() for sign in NO_SPACE):
         return DiskFull("No space is left on the disk", where=first,
                         hint="Free some space, then run it again; the tables are unchanged.")
-    broken = None if isinstance(error, (*OUR_SQL, duckdb.InterruptException)) else _broken(tables, message)
+    broken = None if isinstance(error, (*OUR_SQL, duckdb.InterruptException)) else broken_file(tables, message)
     if broken:
         return Damaged(f"A data file of {broken[0]!r} is missing or broken", where=broken[1],
                        hint=f"See `intendant history {broken[0]}` and restore an earlier version.", table=broken[0])

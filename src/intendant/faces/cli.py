@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intendant.errors import IntendantError, UsageError
+from intendant.faces.dbt import dbt
+from intendant.faces.lineage import lineage
 from intendant.faces.models import model
 from intendant.faces.options import HERE, AsJson, Folder, ended, opened, printed
 from intendant.faces.pipelines import Given, backfill, build, pairs
@@ -33,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(model, name="model")
+app.add_typer(dbt, name="dbt")
 app.command()(rules)
 
 
@@ -109,10 +112,11 @@ def run_pipeline(
     workspace: Folder = HERE,
     given: Given = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which rows would change; run nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline file."""
-    ended(opened(workspace, as_json).run(pipeline, pairs(given), approve=yes, by="cli"), as_json)
+    ended(opened(workspace, as_json).run(pipeline, pairs(given), approve=yes, by="cli", dry_run=dry_run), as_json)
 
 
 app.command()(build)
@@ -169,14 +173,7 @@ def history(table: str, workspace: Folder = HERE, as_json: AsJson = False) -> No
     printed(opened(workspace, as_json).history(table), as_json, "show_list")
 
 
-@app.command()
-def lineage(
-    name: Annotated[str, typer.Argument(help="TABLE or TABLE.COLUMN")],
-    workspace: Folder = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """Where a table or a column came from, up to the source and the sentence."""
-    printed(opened(workspace, as_json).lineage(name), as_json, "show_lineage")
+app.command()(lineage)
 
 
 @app.command()

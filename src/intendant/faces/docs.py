@@ -78,7 +78,7 @@ def sources() -> str:
 def settings() -> str:
     out = []
     for cls in (Policy, Thresholds, Engine, Model):
-        rows = ((f"`{f.name}`", f"`{json.dumps(f.default)}`") for f in dataclasses.fields(cls))
+        rows = ((f"`{f.name}`", f"`{json.dumps(getattr(cls(), f.name))}`") for f in dataclasses.fields(cls))
         out.append(f"{cls.__doc__}\n\n{table(('setting', 'default'), rows)}")
     return "\n".join(out)
 

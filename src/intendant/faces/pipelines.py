@@ -35,14 +35,18 @@ def build(
     workspace: Folder = HERE,
     given: Given = None,
     every: Annotated[bool, typer.Option("--every", help="Run also what is not due.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due and why; run nothing.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Pipelines that run at the same time, where they share no table.")] = 2,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is due and why, and which rows would change; run nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve what needs an approval.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipelines that are due, each after those that write what it reads."""
-    from intendant.run.pipelines import build as built
+    from intendant.run.build import build as built
 
-    done = built(opened(workspace, as_json), pipelines or (), pairs(given), every=every, dry_run=dry_run, approve=yes, by="cli")
+    app, names, values = opened(workspace, as_json), pipelines or (), pairs(given)
+    done = built(app, names, values, every=every, dry_run=dry_run, approve=yes, by="cli", jobs=jobs)
     told(done, as_json)
 
 
@@ -56,8 +60,8 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline once for each period; those that ran already are passed over."""
-    from intendant.run.pipelines import backfill as filled
-    from intendant.run.pipelines import periods
+    from intendant.run.build import backfill as filled
+    from intendant.run.build import periods
 
     start, _, end = span.partition("..")
     try:
@@ -73,13 +77,18 @@ def backfill(
 
 
 def told(done: list[dict[str, Json]], as_json: bool) -> None:
-    """The rows, and the exit status of the worst."""
-    printed(done if as_json else [shown(r) for r in done], as_json, "show_list")
+    """The rows, with what each would change, and the exit status of the worst."""
+    errors = any(r.get("error") for r in done)
+    printed(done if as_json else [shown(r, errors) for r in done], as_json, "show_list")
+    for row in () if as_json else done:
+        if row.get("changes"):
+            printed({"title": row["pipeline"], **row["changes"]}, False, "show_changes")
     bad = next((r for r in done if r["status"] not in GOOD), None)
     if bad is not None:
         sys.exit(EXIT.get(str(bad["status"]), 1))
 
 
-def shown(row: Mapping[str, Json]) -> dict[str, Json]:
-    error = row.get("error") or {}
-    return {k: v for k, v in row.items() if k not in ("after", "error")} | ({"error": error["message"]} if error else {})
+def shown(row: Mapping[str, Json], errors: bool) -> dict[str, Json]:
+    """A row for people; with a column for errors where any has one."""
+    kept = {k: v for k, v in row.items() if k not in ("after", "error", "changes")}
+    return {**kept, "run_id": row.get("run_id", ""), "error": (row.get("error") or {}).get("message", "")} if errors else kept

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console, Group
@@ -23,12 +24,14 @@ __all__ = [
     "ask",
     "confirm",
     "show_advice",
+    "show_changes",
     "show_error",
     "show_event",
     "show_lineage",
     "show_list",
     "show_loaded",
     "show_made",
+    "show_project",
     "show_report",
     "show_result",
     "show_rows",
@@ -56,6 +59,7 @@ COLOUR = {
     "running": "cyan",
 }
 MOST_ROWS = 50
+MOST_CELLS = 8
 
 
 def plain(value: Json) -> str:
@@ -71,13 +75,18 @@ def coloured(word: str) -> Text:
 
 
 class Progress:
-    """Watches a run and shows what is going on; a bar on a terminal, nothing kept afterwards."""
+    """Watches runs and shows what is going on; a bar on a terminal, nothing kept afterwards."""
 
     def __init__(self) -> None:
         self.bar: Bar | None = None
         self.task: Any = None
+        self.lock = threading.Lock()
 
     def __call__(self, kind: str, data: Mapping[str, Json]) -> None:
+        with self.lock:
+            self.heard(kind, data)
+
+    def heard(self, kind: str, data: Mapping[str, Json]) -> None:
         if kind in ("run.finished", "approval.requested"):
             self.stop()
             return
@@ -121,6 +130,15 @@ def show_made(value: Mapping[str, Json]) -> None:
         out.print(f"[green]✓[/] {key} [bold]{escape(plain(v))}[/]")
 
 
+def show_project(value: Mapping[str, Json]) -> None:
+    """A dbt project that was written."""
+    models, sources = value["models"], value["sources"]
+    out.print(f"[green]✓[/] project [bold]{escape(plain(value['project']))}[/]")
+    out.print(f"  {len(models)} models, {len(sources)} sources, {value['tests']} tests")
+    for left in value["left_out"]:
+        out.print(Text("  not in it: ", style="yellow") + Text(plain(left["what"])) + Text(f" ({plain(left['why'])})", style="dim"))
+
+
 def show_loaded(value: Mapping[str, Json]) -> None:
     out.print(
         f"[green]✓[/] [bold]{escape(plain(value['table']))}[/] version {value['version']}, {value['rows']:,} rows"
@@ -141,6 +159,8 @@ def show_result(r: Mapping[str, Json]) -> None:
         )
     for line in r.get("preview") or ():
         out.print(Text("  would ", style="dim") + Text(plain(line)))
+    if r.get("changes"):
+        show_changes(r["changes"])
     for o in r["outputs"]:
         aside = (
             f", [yellow]{o['rows_quarantined']:,} set aside[/] in quarantine.{escape(plain(o['table']))}"
@@ -165,6 +185,57 @@ def show_result(r: Mapping[str, Json]) -> None:
     )
     if r.get("approval"):
         out.print(Text(f"  intendant approve {r['approval']}", style="yellow"))
+
+
+def show_changes(c: Mapping[str, Json]) -> None:
+    """What a plan would change: a line a table, a few of its rows, and the plan's lines against those of its last run."""
+    if c.get("title"):
+        out.print(Text(plain(c["title"]), style="bold"))
+    for t in c["tables"]:
+        show_change(t)
+    told = {t["why"] for t in c["tables"]}
+    for d in (d for d in c["described"] if d["why"] not in told):
+        out.print(Text(f"  not tried: {plain(d['step'])}", style="dim") + Text(f" ({plain(d['why'])})", style="dim"))
+    if c["stops"]:
+        ends = c["stops"]["status"].replace("_", " ")
+        out.print(Text(f"  {ends} at ", style="red") + Text(plain(c["stops"]["step"])) + Text(f": {plain(c['stops']['why'])}"))
+    against = c.get("plan")
+    if against and (against["new"] or against["gone"]):
+        out.print(Text(f"  the plan against that of {against['last_run']}:", style="dim"))
+        for sign, style, lines in (("+", "green", against["new"]), ("-", "red", against["gone"])):
+            for line in lines:
+                out.print(Text(f"    {sign} {plain(line)}", style=style))
+
+
+def show_change(t: Mapping[str, Json]) -> None:
+    """One table of a preview."""
+    said = Text("  ") + Text(plain(t["table"]), style="bold")
+    if t["state"] != "known":
+        counts = "" if t["rows_after"] is None else f", {t['rows_before']:,} -> about {t['rows_after']:,} rows"
+        out.print(said + Text(f": {t['state']}{counts}, {plain(t['why'])}", style="yellow"))
+        return
+    rows = f"new, {t['rows_after']:,} rows" if t["new"] else f"{t['rows_before']:,} -> {t['rows_after']:,} rows"
+    said += Text(f": {'dropped, ' if t['dropped'] else ''}{rows}  ")
+    for sign, what, style in (("+", "added", "green"), ("~", "changed", "yellow"), ("-", "removed", "red")):
+        said += Text(f" {sign}{t[what]:,}", style=style if t[what] else "dim")
+    by = f"by {plain(', '.join(t['by']))}" if t["by"] else "without a key"
+    out.print(said + Text("" if t["new"] or t["dropped"] else f"  {by}", style="dim"))
+    columns = [f"{k} {plain(', '.join(v))}" for k, v in t["columns"].items() if v and k != "retyped"]
+    columns += [f"{plain(n)} from {a} to {b}" for n, a, b in t["columns"]["retyped"]]
+    if columns:
+        out.print(Text(f"    columns: {'; '.join(columns)}", style="cyan"))
+    for sign, what, style in (("+", "added", "green"), ("-", "removed", "red")):
+        for row in t["samples"][what]:
+            out.print(Text(f"    {sign} {cells(row.items())}", style=style))
+    for row in t["samples"]["changed"]:
+        moved = [f"{plain(n)}: {plain(v)} -> {plain(row['after'][n])}" for n, v in row["before"].items()]
+        out.print(Text(f"    ~ {cells(row['key'].items())}  {', '.join(moved)}", style="yellow"))
+
+
+def cells(row: Iterable[tuple[str, Json]]) -> str:
+    """A row as text: the first columns, and how many there are more."""
+    shown = [f"{plain(n)}={plain(v)[:40]}" for n, v in row]
+    return ", ".join(shown[:MOST_CELLS]) + (f" and {len(shown) - MOST_CELLS} more" if len(shown) > MOST_CELLS else "")
 
 
 def show_optimization(o: Mapping[str, Json]) -> None:

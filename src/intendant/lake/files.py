@@ -17,7 +17,7 @@ from intendant.types import Column, Json
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Layout", "write"]
+__all__ = ["Layout", "statistic", "write"]
 
 MOST_PARTITIONS = 2_000
 LONGEST_STATISTIC = 64
@@ -79,7 +79,8 @@ def _fit_wide(con: duckdb.DuckDBPyConnection, source: str, wide: Sequence[Column
     return fitted
 
 
-def _statistic(value: str, kind: str) -> Json:
+def statistic(value: str, kind: str) -> Json:
+    """A bound as Delta writes it; None where it can't be told exactly."""
     if kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"):
         return int(value)
     if kind in ("FLOAT", "DOUBLE"):
@@ -104,7 +105,7 @@ def _statistics(raw: Mapping[str, Mapping[str, str]], columns: Sequence[Column],
         if "null_count" in known:
             nulls[column.name] = int(known["null_count"])
         if "min" in known and "max" in known and known.get("has_nan") != "true":
-            ends = [_statistic(known[end], column.type) for end in ("min", "max")]
+            ends = [statistic(known[end], column.type) for end in ("min", "max")]
             if None not in ends:
                 low[column.name], high[column.name] = ends
     return {"numRecords": rows, "minValues": low, "maxValues": high, "nullCount": nulls}

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intendant.engines.base import Tables, Written, quoted
+from intendant.engines.base import Tables, Worker, Written, quoted
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import LakeError
 from intendant.lake.disk import space_guard
 from intendant.lake.files import Layout, write
 from intendant.lake.manifest import write_manifest
-from intendant.lake.schema import NULL, unify_columns
+from intendant.lake.parts import taken
+from intendant.lake.schema import NULL, WIDE, storable, unify_columns
 from intendant.types import Column, Json, Snapshot, Stamp
 
 if TYPE_CHECKING:
@@ -57,6 +58,22 @@ class Stage:
         """Appends a query's rows, which the engine writes straight to Parquet. Raises EngineError, DiskFull."""
         with engine.session(tables) as con:
             self._write(con, sql, params)
+
+    def add_work(self, worker: Worker, sql: str, tables: Tables) -> None:
+        """Appends a query's rows, which the worker computes and writes; the files are taken as they are.
+
+        Raises EngineError, Damaged, DiskFull.
+        """
+        prefix = f"{self._parts:06}"
+        self._parts += 1
+        work = self.folder / f"{prefix}-work"
+        try:
+            with space_guard(str(self.folder)):
+                parts = worker.parts(sql, tables, work.absolute(), _choices)
+                self.files += taken(parts, self.folder, prefix)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        self.columns = unify_columns([self.columns, parts.columns])
 
     def _write(self, con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Json] = (),
                nulls: frozenset[str] = frozenset()) -> None:
@@ -164,6 +181,11 @@ class Stage:
         """Removes the staged files."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.files, self.columns = [], ()
+
+
+def _choices(kind: str) -> tuple[str, ...]:
+    """What a column of DuckDB's type `kind` may be stored as, the narrowest first."""
+    return ("BIGINT", "DECIMAL(38,0)") if kind in WIDE else (storable(kind),)
 
 
 MANY = 32

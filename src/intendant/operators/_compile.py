@@ -148,12 +148,16 @@ def trace(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing)
         spelled = {name.lower(): name for name in origin}
         after: dict[str, tuple[str, ...]] = {}
         made = {name.lower(): inputs for name, inputs in (own or {}).items()}
+        shared = {a.lower(): b.lower() for a, b in known[step.verb].shares(step, tuple(others)).items()}
+        theirs = {name.lower(): full for name, full in others.items()}
         for column in columns:
             inputs = made.get(column.lower(), (column,))
             sources: list[str] = []
             for name in inputs:
                 known_as = name if name in origin else spelled.get(name.lower(), name)
                 sources += origin.get(known_as, (others[name],) if name in others else _joined(name, step, others))
+            if column.lower() in shared:
+                sources.append(theirs[shared[column.lower()]])
             after[column] = tuple(dict.fromkeys(sources))
         origin = after
     return origin

@@ -87,6 +87,11 @@ class Operator(ABC):
         """
         return None
 
+    def shares(self, step: Step, theirs: Sequence[str]) -> dict[str, str]:
+        """Column lineage, of an operator that reads another table: output columns whose values come from a column of that
+        table (one of `theirs`) as well."""
+        return {}
+
     @staticmethod
     def column(name: str, relation: Relation, scope: Scope) -> Column:
         return find_column(name, relation.columns, scope.where)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from intendant.errors import TypeMismatch
-from intendant.language.expression import parse_expression
+from intendant.language.expression import columns_of, parse_expression
 from intendant.language.to_sql import column_sql, kind_of_type
 from intendant.operators.base import Operator, Relation, Scope, select_from
 from intendant.types import Step
@@ -43,6 +45,11 @@ class Fill(Operator):
                 )
             value = compiler.sql(parsed)
         return self.replaced(relation, scope, {column.name: exp.Coalesce(this=own.copy(), expressions=[value])})
+
+    def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        used = [step.args["column"], *(step.args[name] for name in ("by", "per") if step.get(name))]
+        used += [c.name for c in columns_of(parse_expression(step.args["value"]))] if step.get("value") else []
+        return {step.args["column"]: tuple(dict.fromkeys(used))}
 
     def average(self, how: str, name: str, kind: str, relation: Relation, scope: Scope) -> exp.Expression:
         if how != "mode" and kind_of_type(kind) != "number":

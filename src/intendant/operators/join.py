@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from intendant.errors import TypeMismatch
@@ -37,6 +39,10 @@ class Join(Operator):
             exp.alias_(table_sql(step.args["table"]), "r", table=True), on=on, join_type=SIDES[side] or "inner"
         )
         return Relation(query, columns)
+
+    def shares(self, step: Step, theirs: Sequence[str]) -> dict[str, str]:
+        """The keys of rows without a partner here are the other table's."""
+        return dict(step.args["match"]) if step.get("side") in ("right", "full") else {}
 
     def pair(
         self, left: str, right: str, relation: Relation, other: tuple[Column, ...], scope: Scope

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from intendant.errors import TypeMismatch
@@ -35,6 +37,9 @@ class Union(Operator):
         right = select_from(other, *(shown(c, theirs) for c in columns))
         query = exp.union(left, right, distinct=bool(step.get("distinct")))
         return Relation(query, scope.describe(query))
+
+    def shares(self, step: Step, theirs: Sequence[str]) -> dict[str, str]:
+        return {name: name for name in theirs}
 
     def reads(self, step: Step) -> tuple[str, ...]:
         return (step.args["table"],)

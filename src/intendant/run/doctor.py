@@ -8,6 +8,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from intendant.engines.spark_session import JAVA, java
 from intendant.errors import IntendantError
 from intendant.types import Json
 
@@ -30,7 +31,7 @@ def doctor(app: Intendant) -> list[dict[str, Json]]:
         *(source(app, n) for n in app.workspace.sources),
         model(app),
         extra("torch", "training the planner and loading Qwen checkpoints", "pip install 'intendant[train]'"),
-        extra("pyspark", "the Spark engine", "It is not part of this version."),
+        *spark(app),
         owner(app),
     ]
     order = {"ok": 0, "absent": 1, "warning": 2, "problem": 3}
@@ -115,6 +116,24 @@ def extra(name: str, what: str, mend: str) -> dict[str, Json]:
         f"{'installed' if found else 'not installed'}: needed for {what}",
         "" if found else mend,
     )
+
+
+def spark(app: Intendant) -> list[dict[str, Json]]:
+    """What `[engine] kind = "spark"` needs; without it, whether it could be said."""
+    engine = app.workspace.engine
+    install = "pip install 'intendant[spark]'"
+    if engine.kind != "spark":
+        return [extra("pyspark", "the Spark engine", install)]
+    found = importlib.util.find_spec("pyspark") is not None
+    state = row("pyspark", "ok", importlib.metadata.version("pyspark")) if found else None
+    rows = [state or row("pyspark", "problem", 'not installed, but [engine] says kind = "spark"', f"`{install}`.")]
+    if engine.url:
+        rows.append(row("Spark Connect", "ok", f"{engine.url}, asked when the first step runs"))
+    elif where := java():
+        rows.append(row("Java", "ok", where))
+    else:
+        rows.append(row("Java", "problem", "not found, and Spark runs on it", JAVA))
+    return rows
 
 
 def owner(app: Intendant) -> dict[str, Json]:

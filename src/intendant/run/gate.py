@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from intendant import checks
-from intendant.actions.base import Staged
+from intendant.actions.base import Context, Staged
 from intendant.checks import rules as rule_kinds
 from intendant.checks.split import REASON, split_sql
 from intendant.engines.base import quoted, text
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import VolumeGuard
+from intendant.errors import Damaged, GateStop, TypeMismatch, VolumeGuard
 from intendant.lake import Lake, Stage
 from intendant.lake.disk import write_json
 from intendant.language import print_step
-from intendant.run import faults
+from intendant.run import evolution, faults, impact
 from intendant.run.conform import Misfit, misfits
 from intendant.run.drifting import drifted
+from intendant.run.evolution import Change
 from intendant.types import Finding, Json, OnFailure, Rule, Snapshot, Stamp, Step
 from intendant.workspace import Workspace
 
@@ -33,7 +34,7 @@ STRICT: tuple[OnFailure, ...] = ("rollback", "review", "quarantine", "warn")
 
 @dataclass(frozen=True)
 class Verdict:
-    """`predicates` are (reason, SQL) of the rows to set aside."""
+    """`predicates` are (reason, SQL) of the rows to set aside; `schema` what a publish changes in the table's columns."""
 
     passed: bool
     on_failure: OnFailure
@@ -41,14 +42,18 @@ class Verdict:
     rules: list[Json] = field(default_factory=list)
     predicates: list[list[str]] = field(default_factory=list)
     why: str = ""
+    schema: list[Json] = field(default_factory=list)
 
 
 class Gate:
     def __init__(self, workspace: Workspace, lake: Lake, engine: DuckDB) -> None:
         self.workspace, self.lake, self.engine = workspace, lake, engine
 
-    def audit(self, stage: Stage, staged: Staged, step: Step) -> Verdict:
-        """The verdict on a stage. Raises VolumeGuard, TypeMismatch, UnknownName (a stored rule's column is gone)."""
+    def audit(self, stage: Stage, staged: Staged, step: Step, context: Context | None = None) -> Verdict:
+        """The verdict on a stage; with the step's `context` it names who would break by new columns.
+
+        Raises VolumeGuard, TypeMismatch, UnknownName (a stored rule's column is gone).
+        """
         snapshot = stage.snapshot()
         self.guard_volume(snapshot, staged, step)
         settings = self.lake.settings(staged.table) if self.lake.exists(staged.table) else {}
@@ -58,8 +63,18 @@ class Gate:
         others = checks.parents(replace(snapshot, table=staged.table), self.lake.names(), self.lake.snapshot, read, look)
         if snapshot.rows == 0:
             return Verdict(True, self.on_failure(settings))
-        odd = self.conform(stage, staged, step) if step.verb == "ingest" else []
+        changed = self.changes(stage, staged, step, context)
+        said = self.said_of_columns(changed, stage, staged, context)
+        if any(c.stops("freeze") for c in changed):
+            return Verdict(False, "rollback", tuple(said), why="; ".join(f.evidence for f in said))
+        odd = [*said, *self.conform(stage, staged, step, changed)]
         snapshot = stage.snapshot()
+        if any(c.aside for c in changed):
+            self.guard_volume(snapshot, staged, step)
+        taken = [c.as_dict() for c in evolution.taken(changed, stage, staged.mode)]
+        asks = [f.evidence for f in said] if any(c.stops("ask") for c in changed) else []
+        if snapshot.rows == 0:
+            return Verdict(not asks, "review" if asks else self.on_failure(settings), tuple(odd), why="; ".join(asks), schema=taken)
         broken = checks.audit(self.engine, staged.table, snapshot, declared, others)
         found = (
             checks.detect(self.engine, staged.table, snapshot, others=others)
@@ -67,38 +82,106 @@ class Gate:
             else []
         )
         moved = drifted(self.workspace, self.lake, self.engine, stage, staged, step) if step.verb == "ingest" else []
-        breaks = [d.finding for d in moved if d.breaks]
+        decided = {c.column for c in changed if c.policy}
+        breaks = [
+            d.finding for d in moved if d.breaks and not (d.finding.check == "drift_schema" and d.finding.column in decided)
+        ]
         on_failure = self.on_failure(settings)
-        predicates = [[said(f, declared), f.where] for f in broken if f.where] if on_failure == "quarantine" else []
-        why = "; ".join(f.evidence for f in (*broken, *breaks))
+        predicates = [[said_by(f, declared), f.where] for f in broken if f.where] if on_failure == "quarantine" else []
+        why = "; ".join([*asks, *(f.evidence for f in (*broken, *breaks))])
+        asked: list[OnFailure] = ["review"] if asks else []
         return Verdict(
-            not broken and not breaks,
-            strictest([on_failure] * bool(broken) + [self.on_break(settings)] * bool(breaks)) or on_failure,
+            not broken and not breaks and not asks,
+            strictest(asked + [on_failure] * bool(broken) + [self.on_break(settings)] * bool(breaks)) or on_failure,
             (*odd, *broken, *(d.finding for d in moved), *found),
             [r.as_dict() for r in declared],
             predicates,
             why,
+            taken,
         )
 
-    def conform(self, stage: Stage, staged: Staged, step: Step) -> list[Finding]:
-        """Moves rows with a value of the wrong type to the quarantine's stage; the columns take back their type."""
-        expected = (
-            {c.name: c.type for c in self.lake.snapshot(staged.table).columns} if self.lake.exists(staged.table) else {}
+    def changes(self, stage: Stage, staged: Staged, step: Step, context: Context | None) -> list[Change]:
+        """What the stage changes in its table's columns; [] for a table that is new or changed in place."""
+        if not evolution.held(self.lake, staged, step):
+            return []
+        contract = self.workspace.contract_of(staged.table)
+        journal = context.journal if context else None
+        return evolution.changes(self.engine, self.lake, journal, stage, staged.mode, step, contract)
+
+    def load(self, stage: Stage) -> list[Json]:
+        """Holds a file that replaces a table against its contract: what it changes in the columns, once it is published.
+
+        Nobody is asked and no row set aside here. Raises GateStop where the contract wants either, or a stop.
+        """
+        staged, step = Staged(stage.table, "replace"), Step("load")
+        try:
+            changed = self.changes(stage, staged, step, None)
+        except Damaged:  # a file replaces it whole
+            return []
+        stopped = [c for c in changed if c.policy in evolution.KEEPING and c.matters]
+        if stopped:
+            raise GateStop(
+                "; ".join(evolution.said(c, stage.table, stage.rows) for c in stopped),
+                where=stage.table,
+                hint="`ingest` asks and sets rows aside as the contract says; `load` can't. Mend the file, or use another table.",
+            )
+        self.conform(stage, staged, step, changed)
+        return [c.as_dict() for c in evolution.taken(changed, stage, "replace")]
+
+    def said_of_columns(
+        self, changed: list[Change], stage: Stage, staged: Staged, context: Context | None
+    ) -> list[Finding]:
+        """What the table's contract says of the changes; where it stops them or asks, also who would break by them."""
+        table, rows = staged.table, stage.rows
+        found = evolution.findings(changed, table, rows)
+        if context is None or not any(c.stops("freeze") or c.stops("ask") for c in changed):
+            return found
+        before, old = context.catalog, self.lake.snapshot(table).columns
+        after = before.with_table(table, evolution.become(old, stage, staged.mode))
+        readers = impact.readers(self.workspace, context.journal, before)
+        broken = impact.impacts(before, after, readers, context.typing)
+        return [*found, *(Finding("schema_impact", table, None, "HIGH", 0, rows, f"If it is taken, {i}.") for i in broken)]
+
+    def conform(
+        self, stage: Stage, staged: Staged, step: Step, changed: Sequence[Change] = ()
+    ) -> list[Finding]:
+        """Moves rows with a value of the wrong type, or that the table's contract sets aside, to the quarantine's stage; the
+        columns take back their type. What the contract has a word for is its own matter, not that of odd cells."""
+        exists, before, decided = self.lake.exists(staged.table), stage.snapshot(), [c for c in changed if c.policy]
+        expected = {c.name: c.type for c in self.lake.snapshot(staged.table).columns} if exists else {}
+        mixed, names = staged.facts.get("mixed", ()), {c.column for c in decided}
+        odd = (
+            misfits(self.engine, before, expected, mixed, strict=staged.mode != "replace", skip=names)
+            if step.verb == "ingest"
+            else []
         )
-        before = stage.snapshot()
-        odd = misfits(self.engine, before, expected, staged.facts.get("mixed", ()), strict=staged.mode != "replace")
-        if not odd:
+        aside = [c for c in decided if c.aside and c.rows]
+        left_out = {c.column for c in decided if c.aside and c.kind == "new"}
+        values = {m.column: m.value for m in odd}
+        values |= {c.column: f"TRY_CAST({quoted(c.column)} AS {c.before})" for c in decided if c.before and c.keeps_type}
+        if not values and not left_out:
             return self.conformed(stage)
-        predicates = [(m.reason, m.predicate) for m in odd if m.rows]
+        predicates = [(m.reason, m.predicate) for m in odd if m.rows] + [(c.reason, c.predicate) for c in aside]
         findings = [self.finding(m, before) for m in odd if m.rows]
         good_sql, bad_sql = split_sql(stage.table, before.columns, predicates)
         if predicates:
             bad = self.lake.stage(f"quarantine.{stage.table}", stage.stamp)
             bad.add_sql(self.engine, with_origin(bad_sql, step, stage.stamp), {stage.table: before})
             bad.save()
-            write_json(bad.folder / FINDINGS, [dict(f.__dict__) for f in findings])
-        casts = ", ".join(f"{m.value} AS {quoted(m.column)}" for m in odd)
-        stage.rewrite(self.engine, f"SELECT * REPLACE ({casts}) FROM ({good_sql})", {stage.table: before})
+            kept = [*findings, *evolution.findings(aside, staged.table, before.rows)]
+            write_json(bad.folder / FINDINGS, [dict(f.__dict__) for f in kept])
+        shown = ", ".join(
+            f"{values[c.name]} AS {quoted(c.name)}" if c.name in values else quoted(c.name)
+            for c in before.columns
+            if c.name not in left_out
+        )
+        if not shown:
+            raise TypeMismatch(
+                f"the load has no column of {staged.table!r}",
+                where=staged.table,
+                hint="Look at the source, or load it `into` another table.",
+            )
+        stage.rewrite(self.engine, f"SELECT {shown} FROM ({good_sql})", {stage.table: before})
         return findings
 
     def conformed(self, stage: Stage) -> list[Finding]:
@@ -220,7 +303,7 @@ def strictest(policies: list[OnFailure]) -> OnFailure | None:
     return min(policies, key=STRICT.index, default=None)
 
 
-def said(finding: Finding, declared: list[Rule]) -> str:
+def said_by(finding: Finding, declared: list[Rule]) -> str:
     """The sentence of the rule that a finding is about."""
     for rule in declared:
         if rule.type == finding.check and (rule.column or (rule.columns or (None,))[0]) == finding.column:

@@ -52,6 +52,7 @@ class Knowledge:
             queries=self.workspace.queries,
             pipelines=tuple(self.workspace.pipelines()),
             dropped=tuple(d.table for d in self.lake.dropped()),
+            writable=tuple(str(c.get("path", "")) for c in self.workspace.sources.values() if c.get("writable") is True),
         )
 
     def learn_all(self) -> Catalog:

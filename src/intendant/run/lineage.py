@@ -9,7 +9,10 @@ from intendant.errors import UnknownName, did_you_mean
 from intendant.run.journal import Journal
 from intendant.types import Event, Json
 
-__all__ = ["Origin", "lineage", "recipe"]
+__all__ = ["Origin", "lineage", "made", "maker", "named", "published", "recipe"]
+
+DEEPEST = 200
+"""Hops; a table that was added to more often has its older additions left out."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,25 @@ def lineage(journal: Journal, name: str, tables: Mapping[str, list[str]]) -> Ori
     Raises UnknownName.
     """
     history = published(journal)
+    table, column = named(name, tables)
+    return _column(journal, history, table, column, None, ()) if column else _table(journal, history, table, None, ())
+
+
+def named(name: str, tables: Mapping[str, list[str]]) -> tuple[str, str]:
+    """(table, column) of "table" or "table.column", the column "" in the first case. Raises UnknownName."""
     if name in tables:
-        return _table(journal, history, name, None, ())
+        return name, ""
     table, _, column = name.rpartition(".")
     if table in tables:
         if column not in tables[table]:
             raise UnknownName(
                 f"table {table!r} has no column {column!r}", hint=did_you_mean(column, tables[table], "column")
             )
-        return _column(journal, history, table, column, None, ())
+        return table, column
     raise UnknownName(f"there is no table {name!r}", hint=did_you_mean(name, tables, "table"))
 
 
-def _maker(history: Mapping[str, list[Event]], table: str, before: int | None) -> Event | None:
+def maker(history: Mapping[str, list[Event]], table: str, before: int | None) -> Event | None:
     """The event that made the table's rows as they were before a sequence number."""
     events = [e for e in history.get(table, ()) if before is None or e.seq < before]
     if not events:
@@ -71,6 +80,12 @@ def _maker(history: Mapping[str, list[Event]], table: str, before: int | None) -
     return last
 
 
+def made(history: Mapping[str, list[Event]], table: str, before: int) -> Event | None:
+    """The publish that a step added its rows to; None when there was none."""
+    found = maker(history, table, before)
+    return found if found is not None and found.kind == "table.published" else None
+
+
 def _table(
     journal: Journal,
     history: Mapping[str, list[Event]],
@@ -78,8 +93,8 @@ def _table(
     before: int | None,
     seen: tuple[tuple[str, int], ...],
 ) -> Origin:
-    event = _maker(history, table, before)
-    if event is None or (table, event.seq) in seen:
+    event = maker(history, table, before)
+    if event is None or (table, event.seq) in seen or len(seen) > DEEPEST:
         return Origin(table, "table")
     below = (*seen, (table, event.seq))
     inputs = tuple(_table(journal, history, t, event.seq, below) for t in event.data.get("inputs", {}))
@@ -98,25 +113,23 @@ def _column(
     before: int | None,
     seen: tuple[tuple[str, int], ...],
 ) -> Origin:
-    event = _maker(history, table, before)
+    event = maker(history, table, before)
     name = f"{table}.{column}"
-    if event is None or (name, event.seq) in seen:
+    if event is None or (name, event.seq) in seen or len(seen) > DEEPEST:
         return Origin(name, "column")
     below = (*seen, (name, event.seq))
-    made = []
+    inputs = []
     for source in event.data.get("columns", {}).get(column, ()):
         parent, _, child = source.rpartition(".")
         if parent in event.data.get("inputs", {}):
-            made.append(_column(journal, history, parent, child, event.seq, below))
+            inputs.append(_column(journal, history, parent, child, event.seq, below))
         else:
-            made.append(Origin(source, "source"))
+            inputs.append(Origin(source, "source"))
     if event.data.get("file"):
-        made.append(Origin(f"{event.data['file']}:{column}", "file"))
-    if event.data.get("mode") in ("append", "upsert"):
-        earlier = _maker(history, table, event.seq)
-        if earlier is not None and earlier.kind == "table.published":
-            made.append(_column(journal, history, table, column, event.seq, below))
-    return _origin(name, "column", event, tuple(made))
+        inputs.append(Origin(f"{event.data['file']}:{column}", "file"))
+    if event.data.get("mode") in ("append", "upsert") and made(history, table, event.seq) is not None:
+        inputs.append(_column(journal, history, table, column, event.seq, below))
+    return _origin(name, "column", event, tuple(inputs))
 
 
 def _origin(name: str, kind: str, event: Event, inputs: tuple[Origin, ...]) -> Origin:

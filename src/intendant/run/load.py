@@ -16,13 +16,14 @@ from sqlglot.errors import SqlglotError
 from intendant.engines.base import quoted, text
 from intendant.errors import (
     EngineError,
-    LanguageError,
+    IntendantError,
     SourceDamaged,
     TypeMismatch,
     UnknownName,
     UsageError,
     did_you_mean,
 )
+from intendant.run.gate import Gate
 from intendant.types import Json, Stamp
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
         if types:
             sql = read_sql(path, checked_types(app, path, types))
         stage.add_sql(app.engine, sql, {})
+        changes = Gate(app.workspace, app.lake, app.engine).load(stage)
     except EngineError as e:
         stage.discard()
         raise SourceDamaged(
@@ -96,7 +98,7 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
             where=str(path),
             hint='Mend that line, or give the column\'s type with --types, e.g. \'{"amount": "VARCHAR"}\'.',
         ) from e
-    except LanguageError:
+    except IntendantError:
         stage.discard()
         raise
     snapshot = app.lake.publish(stage, "replace", operation="load")
@@ -116,6 +118,9 @@ def load(app: Intendant, path: Path, table: str, types: Mapping[str, str] | None
         "bytes": snapshot.bytes,
     }
     app.journal.append(stamp.run, "0.published", "table.published", fact)
+    if changes:
+        changed = {"table": snapshot.table, "version": snapshot.version, "changes": changes}
+        app.journal.append(stamp.run, "0.schema", "schema.changed", changed)
     return {"table": snapshot.table, "version": snapshot.version, "rows": snapshot.rows}
 
 

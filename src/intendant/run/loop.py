@@ -250,7 +250,7 @@ class Part:
         step, context, started = self.resolved(i)
         stage = self.staged(i, ready, context)
         accepted = self.journal.get(self.run_id, f"{i}.approved") is not None
-        verdict = Gate(self.loop.workspace, self.loop.lake, self.loop.engine).audit(stage, _staged(ready), step)
+        verdict = Gate(self.loop.workspace, self.loop.lake, self.loop.engine).audit(stage, _staged(ready), step, context)
         kind = "quality.passed" if verdict.passed else "quality.failed"
         data = {
             "table": ready["table"],
@@ -258,6 +258,7 @@ class Part:
             "on_failure": verdict.on_failure,
             "rules": verdict.rules,
             "predicates": verdict.predicates,
+            "schema": verdict.schema,
             "why": verdict.why,
             "ms": _ms(started),
         }
@@ -322,6 +323,9 @@ class Part:
             "ms": ms,
         }
         self.tell(f"{i}.published", "table.published", data)
+        if audited.get("schema"):
+            changed = {"table": audited["table"], "version": version, "changes": audited["schema"]}
+            self.tell(f"{i}.schema", "schema.changed", changed)
         self.react_to_storage()
 
     def act(self, i: int) -> Facts:

@@ -1,4 +1,4 @@
-"""Pipeline files: their parameters, which runs before which, and which have to run at all.
+"""Pipeline files: their parameters, which runs before which, and which have to run at all. `build.py` runs them.
 
 Nothing is declared: a pipeline comes after those that write what it reads, and is due when its text is new, when a source
 feeds it, or when a table that it reads or writes has changed since it last ran.
@@ -7,9 +7,9 @@ feeds it, or when a table that it reads or writes has changed since it last ran.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,23 +17,25 @@ from intendant.errors import IntendantError, LanguageError, UnknownName, UsageEr
 from intendant.language.expression import Literal, parse_expression, print_expression
 from intendant.language.lexer import quote_string
 from intendant.language.plans import parse
-from intendant.types import Json, Plan, Result, Step
+from intendant.types import Plan, Step
 
 if TYPE_CHECKING:
     from intendant.app import Intendant
 
-__all__ = ["Pipeline", "backfill", "build", "due", "filled", "one", "opened", "ordered", "periods"]
+__all__ = ["Pipeline", "due", "filled", "last_of", "last_run", "named", "needs", "one", "opened", "ordered"]
 
 PARAMETER = re.compile(r"^\s*param\s+([^\W\d]\w*)\s*=\s*(.+?)\s*(?:#.*)?$", re.I)
 PLACE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|#[^\n]*|\$([^\W\d]\w*)")
-MOST_PERIODS = 1_000
+MAKES = ("transform", "provision")
+READ_ONLY = ("query", "export", "deliver", "schedule", "limit")
 CHANGES = ("table.published", "table.restored", "table.rolled_back", "table.dropped")
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """A file with its parameters filled in. `reads` are tables that stand before it, `writes` what it leaves, both in small
-    letters; `feeds` says that it takes rows from a source."""
+    letters; `feeds` says that it takes rows from a source. `alters` are all tables whose rows may change by it: those that it
+    writes, and those that a check, an archive or a restore works on."""
 
     name: str
     text: str
@@ -41,6 +43,11 @@ class Pipeline:
     reads: frozenset[str]
     writes: frozenset[str]
     feeds: bool
+    alters: frozenset[str] = field(default=frozenset())
+
+    def meets(self, other: Pipeline) -> bool:
+        """Whether one may change a table that the other one uses."""
+        return bool(self.alters & (other.reads | other.alters) or other.alters & self.reads)
 
 
 # ---------------------------------------------------------------- parameters
@@ -165,9 +172,9 @@ def pipeline(name: str, text: str, path: Path) -> Pipeline:
     for step in plan.steps:
         reads |= {t.lower() for t in read_by(step)} - writes
         writes |= {t.lower() for t in written_by(step)}
-    return Pipeline(
-        name, text, plan, frozenset(reads), frozenset(writes), any(s.verb == "ingest" for s in plan.steps)
-    )
+    acted = {str(s.args["table"]).lower() for s in plan.steps if s.verb not in (*READ_ONLY, *MAKES) and s.get("table")}
+    feeds = any(s.verb == "ingest" for s in plan.steps)
+    return Pipeline(name, text, plan, frozenset(reads), frozenset(writes), feeds, frozenset(writes | acted))
 
 
 def read_by(step: Step) -> Iterator[str]:
@@ -186,7 +193,7 @@ def written_by(step: Step) -> Iterator[str]:
     """The tables that a step makes or changes."""
     if step.verb == "ingest":
         yield str(step.get("target") or f"staging.{str(step.args['resource']).rpartition('.')[2]}")
-    elif step.verb in ("transform", "provision"):
+    elif step.verb in MAKES:
         yield str(step.get("target") or step.args["table"])
 
 
@@ -263,93 +270,16 @@ def last_run(app: Intendant, p: Pipeline) -> tuple[str, int] | None:
     return None
 
 
-# ---------------------------------------------------------------- running
-def build(
-    app: Intendant, wanted: Sequence[str] = (), given: Mapping[str, str] | None = None, *,
-    every: bool = False, dry_run: bool = False, approve: bool = False, by: str = "api",
-) -> list[dict[str, Json]]:  # fmt: skip
-    """Runs what is due, in order: {"pipeline", "status", "why", "run_id", ...} each. `every` runs also what isn't due,
-    `dry_run` only says. What needs a pipeline that failed is skipped.
-
-    Raises what `opened` and `ordered` raise.
-    """
-    found = opened(app, given)
-    plan = ordered(found, wanted)
-    writer = {t: p.name for p in found.values() for t in p.writes}
-    out: list[dict[str, Json]] = []
-    state: dict[str, str] = {}
-    for p in plan:
-        before = needs(p, writer)
-        broken = next((b for b in before if state.get(b) not in ("succeeded", "fresh", "due", None)), "")
-        moved = next((b for b in before if state.get(b) in ("succeeded", "due")), "")
-        why = due(app, p) or (f"{moved} runs before it" if moved else "") or ("all were asked for" if every else "")
-        row: dict[str, Json] = {"pipeline": p.name, "status": "fresh", "why": why, "after": before}
-        if broken:
-            row |= {"status": "skipped", "why": f"{broken} did not succeed"}
-        elif why and dry_run:
-            row["status"] = "due"
-        elif why:
-            row |= outcome(app.do(p.text, approve=approve, by=f"{by}, pipeline {p.name}"))
-        state[p.name] = row["status"]
-        out.append(row)
-    return out
+def last_of(app: Intendant, p: Pipeline) -> tuple[str, str] | None:
+    """The newest run of this pipeline that succeeded, whatever its text was then, and its plan."""
+    ended = {e.run: e.data["status"] for e in app.journal.events(kinds=["run.finished"])}
+    for e in app.journal.events(kinds=["intent.received"], newest=True, limit=10_000):
+        own = e.data.get("text") == p.text or str(e.data.get("by", "")).endswith(named("", p.name))
+        if own and ended.get(e.run) == "succeeded" and (proposed := app.journal.get(e.run, "plan.proposed")):
+            return e.run, str(proposed.data["plan"])
+    return None
 
 
-def outcome(result: Result) -> dict[str, Json]:
-    row: dict[str, Json] = {"status": result.status, "run_id": result.run_id}
-    if result.error:
-        row["error"] = dict(result.error)
-    return row
-
-
-def periods(start: date, end: date, every: str) -> list[tuple[date, date]]:
-    """The days, weeks (from Monday) or months from `start` to before `end`, as (from, to). Raises UsageError."""
-    if start >= end:
-        raise UsageError(f"the range {start}..{end} is empty", hint="Its end is the first day that is left out.")
-    out: list[tuple[date, date]] = []
-    at = start
-    while at < end:
-        following = min(next_of(at, every), end)
-        out.append((at, following))
-        at = following
-        if len(out) > MOST_PERIODS:
-            raise UsageError(f"the range has more than {MOST_PERIODS:,} periods", hint="Take longer ones: --every month.")
-    return out
-
-
-def next_of(at: date, every: str) -> date:
-    if every == "day":
-        return at + timedelta(days=1)
-    if every == "week":
-        return at + timedelta(days=7 - at.weekday())
-    if every == "month":
-        return (at.replace(day=1) + timedelta(days=32)).replace(day=1)
-    raise UsageError(f"--every is {every!r}", hint="Use day, week or month.")
-
-
-def backfill(
-    app: Intendant, name: str, spans: Iterable[tuple[date, date]], given: Mapping[str, str] | None = None, *,
-    approve: bool = False, by: str = "api",
-) -> Iterator[dict[str, Json]]:  # fmt: skip
-    """Runs one pipeline for each period, `$from` and `$to` (left out itself) set; a period that this very text has run for
-    is passed over, so that a backfill that was broken off goes on. Ends at the first that doesn't succeed.
-
-    Raises UsageError for a pipeline without the parameters `from` and `to`.
-    """
-    path = found_file(app, name)
-    text = read(path)
-    lacking = {"from", "to"} - set(declared(text))
-    if lacking:
-        raise UsageError(
-            f"{path.name} has no parameter {sorted(lacking)[0]!r}",
-            hint="A backfill sets both: param from = date '2026-01-01' and param to = date '2026-01-02'.",
-        )
-    for start, end in spans:
-        own = {**(given or {}), "from": start.isoformat(), "to": end.isoformat()}
-        p = pipeline(name, filled(text, own, path.name), path)
-        row: dict[str, Json] = {"pipeline": name, "from": start.isoformat(), "to": end.isoformat(), "status": "fresh"}
-        if last_run(app, p) is None:
-            row |= outcome(app.do(p.text, approve=approve, by=f"{by}, backfill of {name}"))
-        yield row
-        if row["status"] not in ("succeeded", "fresh"):
-            return
+def named(by: str, name: str) -> str:
+    """Who asked for a run, with the pipeline's name: it is found again by that."""
+    return f"{by}, pipeline {name}"

@@ -15,6 +15,7 @@ from intendant.language.lexer import lex
 from intendant.language.lexer import place as place_in
 from intendant.language.plans import looks_like_plan, sentences
 from intendant.operators._compile import Typing
+from intendant.run import impact
 from intendant.run.knowledge import Knowledge
 from intendant.types import Json, Plan, Step
 
@@ -45,7 +46,7 @@ def prepare(
 ) -> Prepared:
     """Resolves and checks the whole plan before anything runs. Raises LanguageError and its kin, with the place."""
     catalog = knowledge.catalog()
-    catalog = _learned(plan, catalog, knowledge)
+    before = catalog = _learned(plan, catalog, knowledge)
     steps, shown, preview, why = [], [], [], []
     made: set[str] = set()
     for i, step in enumerate(plan.steps):
@@ -69,6 +70,8 @@ def prepare(
         )
         made |= {t for t in footprint.writes if not catalog.has(t)}
         catalog = action.after(step, catalog, typing)
+    broken, asked = impact.told(plan, before, catalog, knowledge, typing)
+    preview, why = preview + broken, why + asked
     resolved = Plan(tuple(steps))
     return Prepared(text, resolved, print_plan(resolved), shown, preview, "; ".join(why), confidence, confirm, catalog)
 
@@ -87,13 +90,16 @@ def _resolved(step: Step, catalog: Catalog, knowledge: Knowledge, typing: Typing
 
 
 def _learned(plan: Plan, catalog: Catalog, knowledge: Knowledge) -> Catalog:
-    """Asks sources for their columns where later steps of the plan need them, or where a resource isn't declared."""
+    """Asks sources for their columns where later steps of the plan need them, or where a resource isn't declared; databases
+    whether they have the table that a delivery would replace."""
     learn = set()
     for i, step in enumerate(plan.steps):
+        name = str(step.get("resource", ""))
+        source = name.partition(".")[0]
+        if step.verb == "deliver" and step.get("mode") == "replace" and source in catalog.sources:
+            learn |= {source} - {r.source for r in catalog.resources.values() if r.full == name}
         if step.verb != "ingest":
             continue
-        name = str(step.args["resource"])
-        source = name.partition(".")[0]
         known = [r for r in catalog.resources.values() if r.full == name or (r.source == source and "." not in name)]
         needed = i + 1 < len(plan.steps) or (
             step.get("order") and not step.get("by") and not (known and known[0].timestamp)

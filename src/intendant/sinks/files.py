@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from intendant.errors import DiskFull, EngineError, UsageError, did_you_mean
+from intendant.sinks.spelling import spelled
 
 __all__ = ["FORMATS", "export"]
 
@@ -25,14 +26,15 @@ PACKED = {".gz": "gzip", ".zst": "zstd"}
 def export(con: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
     """Writes the rows of the query `sql` to `path` and returns how many; the suffix tells the format.
 
-    Folders are made; an older file is replaced at once or not at all. Raises UsageError for a suffix that is no format,
-    DiskFull, EngineError.
+    CSV holds nested values as JSON text; JSON holds NaN and infinities as texts. Folders are made; an older file is
+    replaced at once or not at all. Raises UsageError for a suffix that is no format, DiskFull, EngineError.
     """
     options = _options(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     target = str(draft).replace("'", "''")
     try:
+        sql = spelled(con, sql, options.split(",")[0].removeprefix("FORMAT "))
         row = con.execute(f"COPY ({sql}) TO '{target}' ({options})").fetchone()
         draft.replace(path)
     except duckdb.Error as error:

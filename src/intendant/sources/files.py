@@ -1,4 +1,4 @@
-"""Files of a folder, read by DuckDB: CSV, JSON, JSON lines and Parquet, packed or not.
+"""Files of a folder, of S3-compatible storage or behind http(s): CSV, JSON, JSON lines and Parquet, packed or not.
 
 CSV columns get a type only when every value of the whole file survives it: codes with leading zeros stay text.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -15,12 +16,14 @@ import pyarrow as pa
 
 from intendant.errors import PathRefused, SourceDamaged, SourceRefused, WorkspaceError, did_you_mean
 from intendant.sources.base import Notify, Source
+from intendant.sources.wire.addresses import as_folder, covers
 from intendant.sources.wire.columns import engine
 from intendant.sources.wire.csv import Csv
 from intendant.sources.wire.documents import document_tables
 from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.pace import Pace
 from intendant.sources.wire.query import condition, quoted, values_of
+from intendant.sources.wire.remote import Remote, is_remote, name_of
 from intendant.types import Json, ReadRequest, Resource
 
 __all__ = ["FilesSource"]
@@ -44,11 +47,20 @@ class FilesSource(Source):
     summary = "CSV, JSON, JSON lines and Parquet files, packed or not"
     example = 'kind = "files"\npath = "drops/"'
     settings = {
-        "path": "folder, file or glob, from the workspace",
+        "path": "folder, file or glob, from the workspace; s3://bucket/folder/*.csv; an http(s) address of a file",
         "resources": "name = { path, key, timestamp, format }; every file when left out",
         "limits": "{ rows_per_second }",
         "header": "whether CSV files start with column names; found out when left out",
         "delimiter": "of CSV files; found out when left out",
+        "endpoint": "address of the S3-compatible storage; AWS when left out",
+        "region": "of the bucket; AWS_REGION or us-east-1 when left out",
+        "access_key": "for S3, as ${NAME}; AWS_ACCESS_KEY_ID when left out",
+        "secret_key": "for S3, as ${NAME}; AWS_SECRET_ACCESS_KEY when left out",
+        "session_token": "for S3, with temporary keys; AWS_SESSION_TOKEN when left out",
+        "anonymous": "true for a public bucket, read without keys",
+        "writable": "true when `export` may write below this s3:// path",
+        "auth": "of http(s): { bearer }, { basic = { user, password } } or { api_key = { header or query, value } }",
+        "retries": "of s3 and http(s): { attempts, total_seconds, first_delay, longest_delay }",
     }
 
     def __init__(self, name: str, config: Mapping[str, Json], root: Path) -> None:
@@ -56,8 +68,13 @@ class FilesSource(Source):
         path = config.get("path")
         if not isinstance(path, str) or not path:
             raise WorkspaceError("A files source needs a path", where=self.where, hint='Write path = "drops/".')
-        self.path = path
-        self.remote = "://" in path
+        self.path = as_folder(path)
+        self._remote = Remote(config, self.where)
+        if not isinstance(config.get("writable", False), bool):
+            raise WorkspaceError("writable must be true or false", where=self.where)
+        if config.get("writable") and not path.startswith("s3://"):
+            raise WorkspaceError("writable is for a path on S3 storage", where=self.where,
+                                 hint="Exports into the workspace's own folders need no permission.")
         self.limit("rows_per_second")
         for resource, table in (config.get("resources") or {}).items():
             for key in table:
@@ -80,13 +97,26 @@ class FilesSource(Source):
 
     def _found(self) -> dict[str, list[str]]:
         """Name -> files of every resource that isn't declared."""
-        if self.remote:
-            return {_stem(self.path): [self.path]}
+        if is_remote(self.path):
+            return self._found_remote()
         whole = self.root / self.path
         if whole.is_dir():
             return self._in_folder(whole)
         files = self._files(str(whole))
         return {_stem(whole.name): files} if files else {}
+
+    def _found_remote(self) -> dict[str, list[str]]:
+        files = self._remote.matching(self.path, _silent)
+        if _format(name_of(self.path)) or not self.path.startswith("s3://") or any(c in self.path for c in "*?["):
+            return {_stem(name_of(self.path)): files} if files else {}
+        found: dict[str, list[str]] = {}
+        for file in files:
+            folder, _, name = file.removeprefix(self.path).rpartition("/")
+            if not _format(name) or any(part.startswith(".") for part in (*folder.split("/"), name)) or "/" in folder:
+                continue
+            known = found.setdefault(folder or (name if _stem(name) in found else _stem(name)), [])
+            known.append(file)
+        return found
 
     def _in_folder(self, folder: Path) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -107,14 +137,14 @@ class FilesSource(Source):
             return [pattern]
         return sorted(p for p in glob.glob(pattern, recursive=True) if Path(p).is_file())  # noqa: PTH207 (may be absolute)
 
-    def _of(self, resource: str) -> tuple[list[str], str]:
+    def _of(self, resource: str, notify: Notify) -> tuple[list[str], str]:
         """Files and format of a resource. Raises UnknownName, SourceRefused, PathRefused."""
         declared = self.config.get("resources") or {}
         if declared and resource not in declared:
             raise self.unknown_resource(resource, declared)
         if declared:
             path = str(declared[resource].get("path") or "")
-            files = self._declared_files(path) if path else self._found().get(resource, [])
+            files = self._declared_files(path, notify) if path else self._found().get(resource, [])
             format_ = declared[resource].get("format")
         else:
             found = self._found()
@@ -122,38 +152,51 @@ class FilesSource(Source):
                 raise self.unknown_resource(resource, found)
             files, format_ = found[resource], None
         if not files:
-            raise SourceRefused(f"No file for the resource {resource!r}", where=str(self.folder),
+            raise SourceRefused(f"No file for the resource {resource!r}",
+                                where=self.where if is_remote(self.path) else str(self.folder),
                                 hint="Check path in intendant.toml.")
         for file in files:
             self._inside(file)
-        format_ = format_ or _format(files[0])
+        format_ = format_ or _format(name_of(files[0]))
         if format_ not in set(FORMATS.values()):
-            raise SourceRefused(f"{Path(files[0]).name!r} is of no known format", where=self.where,
+            raise SourceRefused(f"{name_of(files[0])!r} is of no known format", where=self.where,
                                 hint=f"Known are: {', '.join(FORMATS)}; or set format of the resource.")
-        if len({_format(f) for f in files}) > 1:
+        if len({_format(name_of(f)) for f in files}) > 1:
             raise SourceRefused(f"The files of {resource!r} are of several formats", where=self.where,
                                 hint="Declare one resource for each format.")
         return files, str(format_)
 
-    def _declared_files(self, path: str) -> list[str]:
-        return [path] if "://" in path else self._files(str(self.folder / path))
+    def _declared_files(self, path: str, notify: Notify) -> list[str]:
+        if is_remote(path):
+            return self._remote.matching(path, notify)
+        if is_remote(self.path):
+            return self._remote.matching(self._remote.within(self.path, path), notify)
+        return self._files(str(self.folder / path))
 
     def _inside(self, file: str) -> None:
-        if "://" in file:
+        if is_remote(file):
             return
         real, folder = Path(file).resolve(), self.folder.resolve()
         if real != folder and folder not in real.parents:
             raise PathRefused(f"{Path(file).name!r} leads out of the source's folder", where=str(self.folder),
                               hint="A source reads only files below its path; move the file there.")
 
+    def may_write(self, target: str) -> bool:
+        """Whether the object `target` lies below this source's path, and the source says `writable = true`."""
+        return bool(self.config.get("writable")) and covers(self.path, target, self.where)
+
+    def put(self, file: Path, target: str, notify: Notify) -> None:
+        """Puts a local file as the object `target`, whole or not at all. Raises PathRefused, SourceError, WorkspaceError."""
+        if not self.may_write(target):
+            raise PathRefused(f"{target!r} is not below a path that may be written", where=self.where, hint="Set writable = true.")
+        self._remote.put(file, target, notify)
+
     def read(self, request: ReadRequest, notify: Notify) -> Iterator[pa.Table]:
         """See Source.read; CSV and Parquet push down columns, order, count and cursor."""
-        files, format_ = self._of(request.resource)
+        files, format_ = self._of(request.resource, notify)
         pace, read = Pace(self.limit("rows_per_second")), 0
         con = engine()
         try:
-            if any("://" in file for file in files):
-                self._allow_remote(con)
             for table in self._tables(con, files, format_, request, notify):
                 read += table.num_rows
                 notify("source.progress", {"rows": read, "total": None})
@@ -162,18 +205,31 @@ class FilesSource(Source):
                 if request.count and not request.order and read >= request.count:
                     return
         except duckdb.Error as error:
-            raise SourceDamaged(f"{Path(files[0]).name!r} can't be read as {format_}: {_brief(error)}",
+            raise SourceDamaged(f"{name_of(files[0])!r} can't be read as {format_}: {_brief(error)}",
                                 where=self.where) from error
         finally:
             con.close()
 
     def _tables(self, con: duckdb.DuckDBPyConnection, files: list[str], format_: str, request: ReadRequest,
                 notify: Notify) -> Iterator[pa.Table]:
+        kinds = Kinds()
+        with closing(self._groups(files, notify)) as groups:
+            for group in groups:
+                yield from self._group(con, group, format_, request, notify, kinds)
+
+    def _groups(self, files: list[str], notify: Notify) -> Generator[list[str], None, None]:
+        """The files as they are on this machine; fetched ones are gone once the next group is asked for."""
+        if is_remote(files[0]):
+            yield from self._remote.local(files, notify)
+        else:
+            yield files
+
+    def _group(self, con: duckdb.DuckDBPyConnection, files: list[str], format_: str, request: ReadRequest,
+               notify: Notify, kinds: Kinds) -> Iterator[pa.Table]:
         def reject(reason: str, raw: str) -> None:
             notify("source.row_rejected", {"reason": reason, "raw": raw})
 
         if format_ in ("json", "jsonl"):
-            kinds = Kinds()
             for table in document_tables(con, files, reject, self.where, kinds):
                 kinds.tell(notify)
                 yield table
@@ -191,14 +247,9 @@ class FilesSource(Source):
         reader = con.execute(sql, [files, *values_of(request, names)]).to_arrow_reader(BATCH_ROWS)
         yield from (pa.Table.from_batches([batch]) for batch in reader if batch.num_rows)
 
-    def _allow_remote(self, con: duckdb.DuckDBPyConnection) -> None:
-        try:
-            con.execute("LOAD httpfs")
-        except duckdb.Error as error:
-            raise SourceRefused("Reading files by address needs DuckDB's extension httpfs, which isn't installed",
-                                where=self.where,
-                                hint="Where there is a network, run once: python -c \"import duckdb; "
-                                     "duckdb.execute('INSTALL httpfs')\"; or copy the file to a folder.") from error
+
+def _silent(kind: str, data: Mapping[str, Json]) -> None:
+    pass
 
 
 def _until_glob(parts: tuple[str, ...]) -> list[str]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from intendant.errors import WorkspaceError
 from intendant.types import Event, Json
 from intendant.workspace import Workspace
 
-__all__ = ["emit", "events_of"]
+__all__ = ["emit", "events_of", "facet_of"]
 
 PRODUCER = "https://github.com/intendant-data/intendant"
 RUN_EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -51,12 +51,22 @@ def inputs_of(published: Sequence[Event]) -> list[str]:
 
 
 def output_of(event: Event, namespace: str) -> dict[str, Json]:
-    fields = {}
-    for column, sources in event.data.get("columns", {}).items():
-        parts = [s.rpartition(".") for s in sources]
-        fields[column] = {"inputFields": [{"namespace": namespace, "name": p[0], "field": p[2]} for p in parts]}
-    facet = {"_producer": PRODUCER, "_schemaURL": COLUMN_LINEAGE, "fields": fields}
+    parts = {c: [s.rpartition(".") for s in sources] for c, sources in event.data.get("columns", {}).items()}
+    facet = column_lineage({c: [(p[0], p[2]) for p in found] for c, found in parts.items()}, namespace)
     return {"namespace": namespace, "name": event.data["table"], "facets": {"columnLineage": facet}}
+
+
+def facet_of(sources: Mapping[str, Sequence[tuple[str, str]]], workspace: Workspace) -> dict[str, Json]:
+    """The columnLineage facet of a table whose columns were made of (table or source, column), in the workspace's namespace."""
+    return column_lineage(sources, workspace.openlineage.get("namespace", workspace.root.name))
+
+
+def column_lineage(sources: Mapping[str, Sequence[tuple[str, str]]], namespace: str) -> dict[str, Json]:
+    fields = {
+        column: {"inputFields": [{"namespace": namespace, "name": name, "field": own} for name, own in found]}
+        for column, found in sources.items()
+    }
+    return {"_producer": PRODUCER, "_schemaURL": COLUMN_LINEAGE, "fields": fields}
 
 
 def emit(workspace: Workspace, facts: Sequence[Event]) -> int:

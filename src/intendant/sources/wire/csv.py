@@ -19,10 +19,16 @@ __all__ = ["Csv"]
 
 ISO = r"\d{4}-\d{2}-\d{2}"
 NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?"
+LONG_NUMBER = r"-?(0|[1-9]\d{0,17})|-?(0|[1-9]\d*)\.\d+"
+EXACT = ("CASE WHEN length({c}) <= 16 OR contains(lower({c}), 'e') THEN true "
+         "WHEN length(rtrim(ltrim(replace({c}, '.', ''), '-0'), '0')) <= 15 THEN true "
+         "ELSE CAST(TRY_CAST({c} AS DOUBLE) AS VARCHAR) = {c} END")
+"""Whether a double gives the number back: always up to 15 digits; with an exponent it was a double before."""
 DASHES = "substr({c}, 5, 1) = '-' AND substr({c}, 8, 1) = '-'"
 TYPES: Mapping[str, str] = {
     "BIGINT": "CAST(TRY_CAST({c} AS BIGINT) AS VARCHAR) IS NOT DISTINCT FROM {c}",
-    "DOUBLE": f"regexp_full_match({{c}}, '{NUMBER}') AND isfinite(TRY_CAST({{c}} AS DOUBLE))",
+    "DOUBLE": f"regexp_full_match({{c}}, '{NUMBER}') AND isfinite(TRY_CAST({{c}} AS DOUBLE)) AND {EXACT}",
+    "DECIMAL": f"length({{c}}) <= 40 AND regexp_full_match({{c}}, '{LONG_NUMBER}')",
     "BOOLEAN": "{c} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
     "DATE": f"length({{c}}) = 10 AND {DASHES} AND TRY_CAST({{c}} AS DATE) IS NOT NULL",
     "TIMESTAMP": f"length({{c}}) <= 32 AND {DASHES} AND TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL",
@@ -68,7 +74,15 @@ class Csv:
         wider = {n: left[n][1:] for n in names if not whole[n] and left[n][1:]}
         if wider:
             whole = {**whole, **self._survivors(list(wider), wider, "", False)}
-        return {name: next(iter(whole[name]), "VARCHAR") for name in names}
+        types = {name: next(iter(whole[name]), "VARCHAR") for name in names}
+        return {name: self._decimal(name) if type_ == "DECIMAL" else type_ for name, type_ in types.items()}
+
+    def _decimal(self, name: str) -> str:
+        """DECIMAL with the digits that the column's values need before and after the point; VARCHAR above 38."""
+        whole, part = (f"max(length(split_part(ltrim({quoted(name)}, '-'), '.', {n})))" for n in (1, 2))
+        found = self.con.execute(f"SELECT {whole}, {part} FROM {self._from(False)}", [self.file]).fetchall()[0]
+        digits, scale = int(found[0] or 1) + int(found[1] or 0), int(found[1] or 0)
+        return f"DECIMAL({digits},{scale})" if digits <= 38 else "VARCHAR"
 
     def _survivors(self, names: list[str], candidates: Mapping[str, tuple[str, ...]], limit: str,
                    keep_rejects: bool) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,9 @@ __all__ = ["Sqlite"]
 BATCH_ROWS = 50_000
 BATCH_BYTES = 32 << 20
 EXACT = 2**53
+EXACT_DIGITS = 15
+DECIMAL = re.compile(r"(?:DECIMAL|DECIMAL_TEXT|NUMERIC)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)$")
+PLAIN = re.compile(r"-?\d+(\.\d+)?$")
 INSTANT = "strftime('%Y-%m-%d %H:%M:%f', {})"
 MOMENT_AFTER = (f"({INSTANT.format('{column}')} >= {INSTANT.format('?')} "
                 f"OR ({INSTANT.format('{column}')} IS NULL AND {{column}} IS NOT NULL))")
@@ -73,7 +77,7 @@ class Sqlite:
                                                                             strict=True)]
                 batch = pa.table(columns, names=picked)
                 size = max(1, min(BATCH_ROWS, BATCH_BYTES * len(rows) // max(1, batch.nbytes)))
-                yield settle(batch, self._engine)
+                yield _in_utc(settle(batch, self._engine), declared)
         except sqlite3.DatabaseError as error:
             raise self._damaged(error) from error
 
@@ -107,11 +111,42 @@ def _array(values: tuple[Json, ...], declared: str) -> pa.Array:
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {int} and "BOOL" in declared and set(values) <= {0, 1, None}:
         return pa.array([None if v is None else bool(v) for v in values], pa.bool_())
+    decimal = DECIMAL.match(declared)
+    if decimal and int(decimal[1]) <= 38 and kinds and kinds <= {int, float, str}:
+        exact = _decimals(values, kinds, pa.decimal128(int(decimal[1]), int(decimal[2] or 0)))
+        if exact is not None:
+            return exact
     if len(kinds) <= 1:
         return pa.array(values)
     if kinds == {int, float} and all(type(v) is not int or abs(v) <= EXACT for v in values):
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     return pa.array([None if v is None else _shown(v) for v in values], pa.string())
+
+
+def _decimals(values: tuple[Json, ...], kinds: set[type], type_: pa.DataType) -> pa.Array | None:
+    """Values as the decimals that they are declared to be; None when one of them isn't exactly that."""
+    try:
+        if kinds == {float} and type_.precision <= EXACT_DIGITS:
+            doubles = pa.array(values, pa.float64())
+            decimals = doubles.cast(type_)
+            return decimals if decimals.cast(pa.float64()).equals(doubles) else None
+        if any(type(v) is str and not PLAIN.match(v) for v in values):
+            return None
+        return pa.array([None if v is None else Decimal(repr(v) if type(v) is float else v) for v in values], type_)
+    except (pa.ArrowInvalid, ArithmeticError):
+        return None
+
+
+def _in_utc(table: pa.Table, declared: Mapping[str, str]) -> pa.Table:
+    """Moments of columns that are declared with a zone as that; `settle` made them UTC."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and _zoned(declared[field.name]):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("us", "UTC")))
+    return table
+
+
+def _zoned(declared: str) -> bool:
+    return "TIMESTAMPTZ" in declared or "WITH TIME ZONE" in declared
 
 
 def _shown(value: Json) -> str:
@@ -121,6 +156,11 @@ def _shown(value: Json) -> str:
 def _duck_type(declared: str) -> str:
     """The DuckDB type that a declared SQLite type stands for, by the rules of SQLite's type affinity."""
     name = declared.upper()
+    decimal = DECIMAL.match(name)
+    if decimal and int(decimal[1]) <= 38:
+        return f"DECIMAL({decimal[1]},{decimal[2] or 0})"
+    if _zoned(name):
+        return "TIMESTAMP WITH TIME ZONE"
     for words, type_ in ((("INT",), "BIGINT"), (("BOOL",), "BOOLEAN"), (("TIMESTAMP", "DATETIME"), "TIMESTAMP"),
                          (("DATE",), "DATE"), (("CHAR", "CLOB", "TEXT"), "VARCHAR"), (("BLOB",), "BLOB"),
                          (("REAL", "FLOA", "DOUB", "NUM", "DEC"), "DOUBLE")):
