@@ -16,26 +16,75 @@ import platform
 import re
 import resource
 import statistics
+import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from intendant.engines.duckdb import DuckDB
 from intendant.language.plans import parse
-from intendant.model.reader import READER
+from intendant.model.reader import READER, Reader
 from intendant.model.training.catalogs import World, load_worlds
 from intendant.model.training.evaluate import Outcome, outcome, shares
 from intendant.model.training.generate import HELD_OUT, Pair, answer, bank, is_held_out
 from intendant.operators._compile import Typing
+from intendant.planner import planner as stages
 from intendant.planner.ground import ground
 from intendant.planner.mentions import find_mentions
 from intendant.planner.planner import Planner
+from intendant.planner.propose import Embedded
 from intendant.planner.words import words_of
 
 PAGE = Path(__file__).with_suffix(".md")
 MARKS = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.S)
+
+
+STAGES: tuple[tuple[str, Any, str], ...] = (
+    ("ground", stages, "ground"),
+    ("frames", stages, "read"),
+    ("encode", Reader, "read"),
+    ("decode", Reader, "steps"),
+    ("search", Embedded, "propose"),
+    ("check", stages, "merged"),
+)
+"""What a sentence goes through, each with the function it is timed in."""
+
+
+class Watch:
+    """Processor seconds of each stage, those inside it not counted; of the sentences between two `lap`s."""
+
+    def __init__(self) -> None:
+        self.local = threading.local()
+        self.spent: dict[str, float] = defaultdict(float)
+        self.laps: list[dict[str, float]] = []
+        for stage, owner, name in STAGES:
+            setattr(owner, name, self.timed(stage, getattr(owner, name)))
+
+    def timed(self, stage: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def outer(*given: Any, **named: Any) -> Any:
+            inside = self.local.__dict__.setdefault("inside", [])
+            begun = time.thread_time()
+            inside.append(0.0)
+            try:
+                return inner(*given, **named)
+            finally:
+                whole = time.thread_time() - begun
+                self.spent[stage] += whole - inside.pop()
+                if inside:
+                    inside[-1] += whole
+
+        return outer
+
+    def lap(self) -> None:
+        self.laps.append(dict(self.spent))
+        self.spent.clear()
+
+    def report(self) -> str:
+        return ", ".join(f"{s} {quantiles([lap.get(s, 0.0) for lap in self.laps[1:]])}" for s, _, _ in STAGES)
 
 
 def held_out(worlds: dict[str, World], most: int) -> list[Pair]:
@@ -64,7 +113,9 @@ def recall(pairs: Sequence[Pair], worlds: dict[str, World]) -> tuple[int, int, i
     return named, first, shown
 
 
-def timed(pairs: Sequence[Pair], worlds: dict[str, World], model: Path | None) -> tuple[list[Outcome], list[float]]:
+def timed(
+    pairs: Sequence[Pair], worlds: dict[str, World], model: Path | None, watch: Watch
+) -> tuple[list[Outcome], list[float]]:
     """The outcomes, and the processor seconds of each."""
     typing = Typing(DuckDB())
     planner = Planner(model, typing)
@@ -73,6 +124,7 @@ def timed(pairs: Sequence[Pair], worlds: dict[str, World], model: Path | None) -
         at = time.process_time()
         out.append(outcome(planner, p, worlds[p.catalog], typing))
         spent.append(time.process_time() - at)
+        watch.lap()
     return out, spent
 
 
@@ -88,7 +140,8 @@ def row(name: str, found: Sequence[Outcome]) -> str:
 
 
 def report(pairs: Sequence[Pair], worlds: dict[str, World], model: Path | None) -> str:
-    found, spent = timed(pairs, worlds, model)
+    watch = Watch()
+    found, spent = timed(pairs, worlds, model, watch)
     named, first, shown = recall(pairs, worlds)
     file = model or READER
     size = sum(f.stat().st_size for f in (file, file.with_suffix(".pieces"))) / 2**20
@@ -107,6 +160,8 @@ def report(pairs: Sequence[Pair], worlds: dict[str, World], model: Path | None) 
         "",
         f"Milliseconds a sentence, median / 95th percentile: processor {quantiles(spent[1:])}, "
         f"wall {quantiles([o.seconds for o in found[1:]])}. Model files {size:.1f} MB, resident {resident:.0f} MB at most.",
+        "",
+        f"Of the processor's time: {watch.report()}.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -236,7 +236,7 @@ GATHERED = {
     "max": "a",
     "median": "n",
     "stddev": "n",
-    "mode": "case when k > 1 then 9 else k end",
+    "mode": "(case when k > 0 then 9 else k end)",
     "variance": "i",
 }
 

@@ -1,14 +1,14 @@
 """The reader's network in NumPy: what a prompt says, and word by word how likely each next word or id of a plan is.
 
 The same arithmetic as `model/training/network.py` (a test holds them together), without PyTorch: matrices are kept in 8 bits
-with a scale per row and unpacked when the model is loaded.
+with a scale per row and unpacked when the model is loaded, laid out as they are multiplied (`model/layout.py`).
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,35 +16,47 @@ import numpy as np
 import numpy.typing as npt
 
 from intendant.errors import ModelError
-from intendant.model.pieces import ID_ROOM, Pieces
+from intendant.model.arithmetic import Array, attended, gelu, layer_norm, rms, silu
+from intendant.model.layout import laid_out, unpacked
+from intendant.model.pieces import FAMILY_LETTERS, ID_ROOM, Pieces
 
 __all__ = ["READER", "Reader", "State", "reader"]
 
 READER = Path(__file__).with_name("reader.npz")
-Array = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
+NEVER = -1e4
+"""The log-probability of an id that isn't in the prompt."""
+MORE = 16
+"""Words for which room is made at a time."""
 
 
 @dataclass
 class State:
-    """What a decoder holds of one prompt: keys and values of the prompt [layers], places of ids, and what is written.
+    """What a decoder holds of one prompt, and of the answers so far.
 
-    `own` are keys and values of the answers so far: per layer two arrays [beams, heads, time, width of a head].
+    `offered`: per layer the prompt's keys [heads, width of a head, length] and values [heads, length, width of a head].
+    `out` [own width, words of plans + places of ids] with `bias`: from a decoder's vector to words and places.
+    `ids`: the answer number of each id of the prompt; `begins`: where its places begin among the places.
+    `own` [layers, keys and values, beams, room for words, own width]: of the answers so far, `time` words of them.
     """
 
     offered: list[tuple[Array, Array]]
-    targets: Array
-    id_at: Numbers
-    own: list[tuple[Array, Array]]
-    order: Numbers
-    """Places where an id stands, those of the same id together."""
+    out: Array
+    bias: Array
+    ids: Numbers
     begins: Numbers
-    """Where in `order` each id's places begin."""
+    own: Array
     time: int = 0
+
+    def fresh(self) -> State:
+        """Another one of the same prompt, to write an answer of its own in."""
+        return replace(self, own=self.own.copy())
 
     def kept(self, beams: Numbers) -> State:
         """The state of these beams, in this order."""
-        return replace(self, own=[(k[beams], v[beams]) for k, v in self.own])
+        if np.array_equal(beams, np.arange(self.own.shape[2])):
+            return self
+        return replace(self, own=np.take(self.own, beams, axis=2))
 
 
 class Reader:
@@ -64,44 +76,46 @@ class Reader:
         self.words, self.word_scale = data.pop("words.weight:8", None), data.pop("words.weight:scale", None)
         if self.words is None:
             self.words = data.pop("words.weight")
-        self.w: dict[str, Array] = {n: a for n, a in data.items() if ":" not in n}
-        for n in [n for n in data if n.endswith(":8")]:
-            self.w[n[:-2]] = data[n].astype(np.float32) * data[f"{n[:-2]}:scale"][:, None]
-        # Laid out for `x @ w`: with few rows that is twice as fast as through a transposed view.
-        for n in [n for n in self.w if self.w[n].ndim == 2 and f"{n.removesuffix('weight')}bias" in self.w]:
-            self.w[n] = np.ascontiguousarray(self.w[n].T)
-        self.w["answers.out"] = np.ascontiguousarray(self.w["answers.weight"].T)
+        self.w: dict[str, Array] = laid_out(unpacked(data), self.shape)
         s = self.shape
-        self.heads, self.own_heads = int(s["heads"]), int(s["own_heads"])
+        self.answer_numbers = self.pieces.answer_numbers | {
+            f"{letter}{n}": self.pieces.id_number(letter, n) for letter in FAMILY_LETTERS for n in range(ID_ROOM)
+        }
+        """The number of every word and id that an answer can hold."""
+        self.heads, self.own_heads, self.answers = int(s["heads"]), int(s["own_heads"]), int(s["answers"])
         half = int(s["own_width"]) // self.own_heads // 2
         angles = np.outer(np.arange(int(s["longest"])), s["theta"] ** (-np.arange(half) / half))
-        self.cos, self.sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+        # Rotary positions, [time, 1, 2, half]: halves side by side, the other half times the second of these.
+        self.cos = np.stack((np.cos(angles),) * 2, axis=1).astype(np.float32)[:, None]
+        self.sin = np.stack((-np.sin(angles), np.sin(angles)), axis=1).astype(np.float32)[:, None]
 
     # -- the prompt
     def read(self, prompt: list[int], segments: list[int]) -> State:
         """The state before the first word of an answer."""
         memory = self.encoded(np.array(prompt), np.array(segments))
-        id_at = np.array(prompt) - int(self.shape["pieces"])
         offered = []
         for i in range(int(self.shape["own_layers"])):
-            both = self.linear(f"blocks.{i}.offer", memory)
-            k, v = np.split(both, 2, axis=-1)
-            offered.append((self.by_head(k), self.by_head(v)))
-        head = int(self.shape["own_width"]) // self.own_heads
-        empty = np.zeros((1, self.own_heads, 0, head), np.float32)
-        targets = self.linear("target", memory) / math.sqrt(self.shape["own_width"])
+            k, v = self.linear(f"blocks.{i}.offer", memory)
+            offered.append((self.by_head(k).swapaxes(1, 2), self.by_head(v)))
+        id_at = np.array(prompt) - int(self.shape["pieces"])
         order = np.argsort(id_at, kind="stable")
         order = order[id_at[order] >= 0]
         begins = np.flatnonzero(np.diff(id_at[order], prepend=-1))
-        return State(offered, targets, id_at, [(empty, empty) for _ in offered], order, begins)
+        targets = self.linear("target", memory[order]).T
+        out = np.concatenate((self.w["answers.out"], self.w["point.weight"] @ targets), axis=1)
+        bias = np.concatenate((np.zeros(self.answers, np.float32), self.w["point.bias"] @ targets))
+        layers, width = int(self.shape["own_layers"]), int(self.shape["own_width"])
+        own = np.zeros((layers, 2, 1, MORE, width), np.float32)
+        return State(offered, out, bias, self.answers + id_at[order[begins]], begins, own)
 
     def by_head(self, x: Array) -> Array:
         """[length, width] to [heads, length, width of a head]."""
         return np.ascontiguousarray(x.reshape(len(x), self.own_heads, -1).transpose(1, 0, 2))
 
     def encoded(self, prompt: Numbers, segments: Numbers) -> Array:
+        """The prompt's vectors [length, width]."""
         x = self.embedded(prompt) + self.w["places.weight"][: len(prompt)] + self.w["segments.weight"][segments]
-        x = self.layer_norm("norm", x)
+        layer_norm(x, self.w["norm.weight"], self.w["norm.bias"])
         for i in range(int(self.shape["layers"])):
             x = self.layer(f"layers.{i}", x)
         return x
@@ -113,113 +127,95 @@ class Reader:
         assert self.words is not None
         rows = self.words[plain].astype(np.float32)
         out[~is_id] = rows if self.word_scale is None else rows * self.word_scale[plain][:, None]
-        out[is_id] = self.id_vectors(prompt[is_id] - int(self.shape["pieces"]))
-        return out
-
-    def id_vectors(self, at: Numbers) -> Array:
-        out: Array = self.w["families.weight"][at // ID_ROOM] + self.w["numbers.weight"][at % ID_ROOM]
+        at = prompt[is_id] - int(self.shape["pieces"])
+        out[is_id] = self.w["families.weight"][at // ID_ROOM] + self.w["numbers.weight"][at % ID_ROOM]
         return out
 
     def layer(self, at: str, x: Array) -> Array:
         n, w = x.shape
-        qkv = self.linear(f"{at}.qkv", x).reshape(n, 3, self.heads, w // self.heads)
-        q, k, v = (qkv[:, j].transpose(1, 0, 2) for j in range(3))
-        mixed = softmax(q @ k.transpose(0, 2, 1) / math.sqrt(w // self.heads)) @ v
-        x = self.layer_norm(
-            f"{at}.norm_attention", x + self.linear(f"{at}.out", mixed.transpose(1, 0, 2).reshape(n, w))
-        )
-        return self.layer_norm(f"{at}.norm_inner", x + self.linear(f"{at}.down", gelu(self.linear(f"{at}.up", x))))
+        q, k, v = self.linear(f"{at}.qkv", x).reshape(n, 3, self.heads, -1).transpose(1, 2, 0, 3)
+        mixed = attended(q, k.swapaxes(1, 2), v).transpose(1, 0, 2).reshape(n, w)
+        mixed = self.linear(f"{at}.out", mixed)
+        mixed += x
+        x = layer_norm(mixed, self.w[f"{at}.norm_attention.weight"], self.w[f"{at}.norm_attention.bias"])
+        inner = self.linear(f"{at}.down", gelu(self.linear(f"{at}.up", x)))
+        inner += x
+        return layer_norm(inner, self.w[f"{at}.norm_inner.weight"], self.w[f"{at}.norm_inner.bias"])
 
     # -- the answer
     def step(self, state: State, before: Numbers) -> Array:
         """Log-probabilities [beams, answers + ids] of what follows `before`, one number per beam; `state` goes on."""
-        s = self.shape
-        count = int(s["answers"])
-        x = np.where(
-            (before >= count)[:, None],
-            self.linear("shrink", self.id_vectors(np.maximum(before - count, 0))),
-            self.w["answers.weight"][np.minimum(before, count - 1)],
-        )
-        cos, sin = self.cos[state.time], self.sin[state.time]
-        for i in range(int(s["own_layers"])):
-            x = self.block(i, x, state, cos, sin)
-        state.time += 1
-        x = rms(x, self.w["last.weight"])
-        words = x @ self.w["answers.out"]
-        places = self.linear("point", x) @ state.targets.T
-        places[:, state.id_at < 0] = -1e4
-        logs = log_softmax(np.concatenate((words, places), axis=1))
-        return self.gathered(logs, state, count)
+        return self.steps(state, before[:, None])[:, 0]
 
-    def gathered(self, logs: Array, state: State, count: int) -> Array:
-        """Places of the same id added up: [beams, answers + every id there can be]."""
-        out = np.full((len(logs), count + len(self.w["families.weight"]) * ID_ROOM), -1e4, np.float32)
-        out[:, :count] = logs[:, :count]
-        if len(state.order):
-            sums = np.add.reduceat(np.exp(logs[:, count + state.order]), state.begins, axis=1)
-            out[:, count + state.id_at[state.order[state.begins]]] = np.log(np.maximum(sums, 1e-30))
+    def scored(self, state: State, answers: Sequence[Sequence[int]]) -> list[float]:
+        """The log-probability of each answer, END among its numbers; `state` is one before the first word."""
+        longest = max(map(len, answers))
+        after = np.array([[*a, *[self.pieces.end] * (longest - len(a))] for a in answers])
+        before = np.concatenate((np.full((len(answers), 1), self.pieces.end), after[:, :-1]), axis=1)
+        logs = self.steps(state.kept(np.zeros(len(answers), np.int64)), before)
+        said = np.take_along_axis(logs, after[:, :, None], axis=2)[:, :, 0]
+        return [float(row[: len(a)].sum()) for row, a in zip(said, answers, strict=True)]
+
+    def steps(self, state: State, before: Numbers) -> Array:
+        """Log-probabilities [beams, times, answers + ids] of what follows each of `before` [beams, times]; `state` goes on."""
+        b, t = before.shape
+        x = self.w["answers.in"][before.reshape(-1)]
+        self.make_room(state, t)
+        for i in range(int(self.shape["own_layers"])):
+            x = self.block(i, x, state, b)
+        state.time += t
+        return self.told(rms(x), state).reshape(b, t, -1)
+
+    def make_room(self, state: State, more: int) -> None:
+        room = state.own.shape[3]
+        if state.time + more > room:
+            wider = [(0, 0)] * 3 + [(0, more + MORE), (0, 0)]
+            state.own = np.pad(state.own, wider)
+
+    def told(self, x: Array, state: State) -> Array:
+        """Vectors [rows, own width] to log-probabilities [rows, answers + every id there can be]; places of an id add up."""
+        count = self.answers
+        scores = x @ state.out
+        scores += state.bias
+        scores -= scores.max(axis=-1, keepdims=True)
+        shares = np.exp(scores)
+        total = np.log(shares.sum(axis=-1, keepdims=True))
+        out = np.full((len(x), len(self.w["answers.in"])), NEVER, np.float32)
+        out[:, :count] = scores[:, :count] - total
+        if len(state.ids):
+            sums = np.add.reduceat(shares[:, count:], state.begins, axis=1)
+            out[:, state.ids] = np.log(np.maximum(sums, 1e-30)) - total
         return out
 
-    def block(self, i: int, x: Array, state: State, cos: Array, sin: Array) -> Array:
-        at, b, h = f"blocks.{i}", len(x), self.own_heads
-        qkv = self.linear(f"{at}.qkv", rms(x, self.w[f"{at}.norm_own.weight"])).reshape(b, 3, h, 1, -1)
-        q, k, v = turned(qkv[:, 0], cos, sin), turned(qkv[:, 1], cos, sin), qkv[:, 2]
-        keys = np.concatenate((np.broadcast_to(state.own[i][0], (b, *state.own[i][0].shape[1:])), k), axis=2)
-        values = np.concatenate((np.broadcast_to(state.own[i][1], (b, *state.own[i][1].shape[1:])), v), axis=2)
-        state.own[i] = (keys, values)
-        head = q.shape[-1]
-        own = softmax(q @ keys.transpose(0, 1, 3, 2) / math.sqrt(head)) @ values
-        x = x + self.linear(f"{at}.out", own.reshape(b, -1))
-        q = self.linear(f"{at}.ask", rms(x, self.w[f"{at}.norm_cross.weight"])).reshape(b, h, head).transpose(1, 0, 2)
-        k, v = state.offered[i]
-        seen = softmax(q @ k.transpose(0, 2, 1) / math.sqrt(head)) @ v
-        x = x + self.linear(f"{at}.took", seen.transpose(1, 0, 2).reshape(b, -1))
-        gate, up = np.split(self.linear(f"{at}.gate_up", rms(x, self.w[f"{at}.norm_inner.weight"])), 2, axis=-1)
-        out: Array = x + self.linear(f"{at}.down", gate / (1 + np.exp(-gate)) * up)
-        return out
+    def block(self, i: int, x: Array, state: State, b: int) -> Array:
+        """One layer over `x` [beams * times, own width], its keys and values put into `state`."""
+        at, h, rows, w = f"blocks.{i}", self.own_heads, *x.shape
+        t, begin = rows // b, state.time
+        end = begin + t
+        qkv = self.linear(f"{at}.qkv", rms(x)).reshape(3, b, t, h, 2, -1)
+        qk = qkv[:2]
+        turned = qk * self.cos[begin:end]
+        turned += qk[..., ::-1, :] * self.sin[begin:end]
+        state.own[i, 0, :, begin:end] = turned[1].reshape(b, t, w)
+        state.own[i, 1, :, begin:end] = qkv[2].reshape(b, t, w)
+        keys, values = state.own[i, :, :, :end].reshape(2, b, end, h, w // h)
+        future = np.triu(np.full((t, end), -np.inf, np.float32), begin + 1) if t > 1 else None
+        q = turned[0].reshape(b, t, h, w // h).transpose(0, 2, 1, 3)
+        own = attended(q, keys.transpose(0, 2, 3, 1), values.transpose(0, 2, 1, 3), future)
+        x = x + self.linear(f"{at}.out", own.transpose(0, 2, 1, 3).reshape(rows, w))
+        q = self.linear(f"{at}.ask", rms(x)).reshape(rows, h, -1).transpose(1, 0, 2)
+        x += self.linear(f"{at}.took", attended(q, *state.offered[i]).transpose(1, 0, 2).reshape(rows, w))
+        both = self.linear(f"{at}.gate_up", rms(x))
+        parts = len(both) // 2
+        x += (silu(both[:parts], both[parts:]) @ self.w[f"{at}.down.weight"]).sum(axis=0)
+        x += self.w[f"{at}.down.bias"]
+        return x
 
     def linear(self, at: str, x: Array) -> Array:
+        """[rows, in] to [rows, out], or to [parts, rows, out of a part] where the matrix lies in parts."""
         out: Array = x @ self.w[f"{at}.weight"]
         out += self.w[f"{at}.bias"]
         return out
-
-    def layer_norm(self, at: str, x: Array) -> Array:
-        x = x - x.mean(axis=-1, keepdims=True)
-        x /= np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-12)
-        out: Array = x * self.w[f"{at}.weight"] + self.w[f"{at}.bias"]
-        return out
-
-
-def rms(x: Array, weight: Array) -> Array:
-    out: Array = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-6) * weight
-    return out
-
-
-def softmax(x: Array) -> Array:
-    x = np.exp(x - x.max(axis=-1, keepdims=True))
-    x /= x.sum(axis=-1, keepdims=True)
-    return x
-
-
-def log_softmax(x: Array) -> Array:
-    x = x - x.max(axis=-1, keepdims=True)
-    out: Array = x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
-    return out
-
-
-def turned(x: Array, cos: Array, sin: Array) -> Array:
-    a, b = np.split(x, 2, axis=-1)
-    return np.concatenate((a * cos - b * sin, b * cos + a * sin), axis=-1)
-
-
-def gelu(x: Array) -> Array:
-    """x times the normal distribution's share below x; the error function by Abramowitz and Stegun 7.1.26 (1.5e-7)."""
-    z = np.abs(x) * np.float32(1 / math.sqrt(2))
-    t = 1 / (1 + np.float32(0.3275911) * z)
-    tail = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    erf = 1 - tail.astype(np.float32) * np.exp(-z * z)
-    out: Array = x * np.float32(0.5) * (1 + np.sign(x) * erf)
-    return out
 
 
 @functools.lru_cache(maxsize=2)

@@ -118,6 +118,8 @@ class Checked:
     """Whether its first step, tried on the tables as they are, leaves no row."""
     along: Alignment = field(default_factory=Alignment)
     """How the plan lies along the sentence."""
+    steps: tuple[Step, ...] = ()
+    """The steps of `plan` with their defaults."""
 
     @property
     def rank(self) -> float:
@@ -154,12 +156,13 @@ def check(text: str, logprob: float, grounding: Grounding, describe: Describe) -
         pointless(plan, grounding)
         idle_joins(plan, grounding)
         nonsense(plan)
-        resolve(plan, grounding.catalog, describe)
+        steps = resolve(plan, grounding.catalog, describe)
     except Undecided as e:
         return replace(found, slot=e.slot, choices=e.choices, error=str(e))
     except IntendantError as e:
         return replace(found, error=str(e))
-    return replace(found, plan=plan, unused=(*found.unused, *unanswered(grounding.sentence, print_plan(plan))))
+    cues = unanswered(grounding.sentence, print_plan(plan))
+    return replace(found, plan=plan, steps=steps, unused=(*found.unused, *cues))
 
 
 def check_plan(reading: Reading, logprob: float, grounding: Grounding, describe: Describe) -> Checked:
@@ -175,9 +178,9 @@ def check_plan(reading: Reading, logprob: float, grounding: Grounding, describe:
             pointless(reading.plan, grounding)
             idle_joins(reading.plan, grounding)
             nonsense(reading.plan)
-            resolve(reading.plan, grounding.catalog, describe)
+            steps = resolve(reading.plan, grounding.catalog, describe)
             cues = unanswered(grounding.sentence, text)
-            found = replace(found, plan=reading.plan, unused=(*found.unused, *cues))
+            found = replace(found, plan=reading.plan, steps=steps, unused=(*found.unused, *cues))
         except Undecided as e:
             found = replace(found, slot=e.slot, choices=e.choices, error=str(e))
         except IntendantError as e:

@@ -14,11 +14,11 @@ from intendant.language.form import Word as Said
 from intendant.language.grammar import grammar
 from intendant.language.kinds import AGGREGATES
 from intendant.language.lexer import lex
-from intendant.language.plans import parse
 from intendant.operators.group import default_name
 from intendant.planner.glossary import key_of, time_of
 from intendant.planner.ground import Grounding
 from intendant.planner.ids import COLUMNS, ID, TOKEN, State, Undecided, declared, match_of
+from intendant.planner.parsed import parsed
 from intendant.planner.words import name_parts
 from intendant.types import Column, Plan, Step, split_table
 
@@ -78,7 +78,7 @@ class Decoder:
                 out.append(token)
             if before == "." or token == ".":
                 out[-2:] = ["".join(out[-2:])]
-        return parse(" ".join(out)).steps[0]
+        return parsed(" ".join(out)).steps[0]
 
     def subject(self) -> str | None:
         """The table that the step is about, when it isn't said by an id."""

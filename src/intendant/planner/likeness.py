@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from intendant.planner.words import english
@@ -27,6 +28,7 @@ def shortens(part: str, word: str) -> bool:
 ENDINGS = ("ation", "ition", "ission", "ting", "ing", "ment", "tted", "sion", "tion", "ied", "ed", "er", "al", "y", "e")
 
 
+@functools.lru_cache(maxsize=20_000)
 def root(word: str) -> str:
     """discharged, discharge -> discharg; admission, admitted -> adm. Rough: both sides of a comparison pass through it."""
     for ending in ENDINGS:

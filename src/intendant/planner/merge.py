@@ -18,7 +18,7 @@ from intendant.planner.check import Checked, Describe, check, check_plan, resolv
 from intendant.planner.frames import Reading
 from intendant.planner.ground import Grounding
 from intendant.planner.propose import Draft
-from intendant.types import Plan
+from intendant.types import Plan, Step
 
 __all__ = ["FLOOR", "merged", "settled"]
 
@@ -34,7 +34,7 @@ def merged(
     found += [check_plan(r, FLOOR, grounding, describe) for r in readings]
     out: dict[str, Checked] = {}
     for c in found:
-        key = settled(c.plan, grounding.catalog, describe) if c.plan is not None else c.short or c.text
+        key = form(c.steps) if c.plan is not None else c.short or c.text
         held = out.get(key)
         out[key] = c if held is None else both(held, c)
     return sorted(out.values(), key=lambda c: -c.rank)
@@ -65,4 +65,9 @@ def settled(plan: Plan, catalog: Catalog, describe: Describe) -> str:
         steps = resolve(plan, catalog, describe)
     except IntendantError:
         steps = plan.steps
+    return form(steps)
+
+
+def form(steps: tuple[Step, ...]) -> str:
+    """The text of the form of resolved steps."""
     return print_plan(canonical(Plan(steps)))

@@ -188,6 +188,7 @@ def undotted(text: str, catalog: Catalog) -> str:
     dotted = [
         n for n in (*catalog.tables, *catalog.resources) if n.count(".") == 1 and n.replace(".", "").isidentifier()
     ]
-    for name in sorted(dotted, key=len, reverse=True):
+    low = text.lower()
+    for name in sorted((n for n in dotted if n.lower() in low), key=len, reverse=True):
         text = re.sub(rf"(?<![\w./'\"]){re.escape(name)}(?![\w/'\"]|\.\w)", name.replace(".", " "), text, flags=re.I)
     return text

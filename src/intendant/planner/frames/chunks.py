@@ -37,6 +37,8 @@ class Source:
     """A sentence, its words and its literals."""
 
     text: str
+    scanned: dict[tuple[int, ...], list[Token]] = field(default_factory=dict, compare=False, repr=False)
+    """Its pieces as chunks, by where they lie and the names that they were looked up in."""
 
     @cached_property
     def words(self) -> list[Word]:
@@ -203,9 +205,23 @@ def literal_chunk(f: Found, text: str) -> Chunk | None:
 
 def scan(source: Source, a: int, b: int, directory: Directory, catalog: Catalog, place: Place | None) -> list[Token]:
     """The tokens of sentence[a:b], columns and values of the place among them."""
+    tables = directory.tables(catalog)
+    key = (a, b, id(tables), id(place.names) if place is not None else 0)
+    if key not in source.scanned:
+        source.scanned[key] = scanned(source, a, b, directory, tables, place)
+    return list(source.scanned[key])
+
+
+def scanned(
+    source: Source,
+    a: int,
+    b: int,
+    directory: Directory,
+    tables: dict[Parts, dict[tuple[str, str], float]],
+    place: Place | None,
+) -> list[Token]:
     words = [w for w in source.words if a <= w.at < b]
     literals = [f for f in source.literals if a <= f.at < b and not is_bucket(f, source.text, a, b)]
-    tables = directory.tables(catalog)
     out: list[Token] = []
     i = 0
     while i < len(words):

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from intendant.catalog import Catalog
 from intendant.errors import IntendantError
-from intendant.language.plans import parse, print_plan
+from intendant.language.plans import print_plan
 from intendant.planner.frames.chunks import Directory, Place, Source, directory_of, scan
 from intendant.planner.frames.clauses import VERBS, plain, segments
 from intendant.planner.frames.draft import merged
@@ -19,6 +19,7 @@ from intendant.planner.frames.verbs import frames
 from intendant.planner.ids import columns_in, made_columns, written
 from intendant.planner.letter import undressed
 from intendant.planner.mentions import Index
+from intendant.planner.parsed import parsed
 from intendant.planner.words import name_parts
 from intendant.types import Column, Plan, Step
 
@@ -340,7 +341,7 @@ def resources(tokens: list[Token], directory: Directory, state: State) -> list[P
 def valid(piece: Piece, catalog: Catalog) -> bool:
     """Whether the language admits what the piece says."""
     try:
-        parse("\n".join(lines((piece,))))
+        parsed("\n".join(lines((piece,))))
     except IntendantError:
         return False
     return True
@@ -412,7 +413,7 @@ def step_of(p: Piece | None) -> list[str]:
 def advance(state: State, piece: Piece) -> State:
     """The state after a piece."""
     catalog, results = state.catalog, state.results
-    for step in parse("\n".join(lines((piece,)))).steps if piece.frame != "talk" else ():
+    for step in parsed("\n".join(lines((piece,)))).steps if piece.frame != "talk" else ():
         name = written(step, catalog)
         if step.verb == "drop":
             catalog = catalog.without_table(catalog.table(step.args["table"]).name)
@@ -453,8 +454,8 @@ def settled(state: State) -> list[Reading]:
     said = [p for p in state.pieces if p.frame != "talk"]
     if not said:
         return []
-    plan = parse("\n".join(lines(state.pieces)))
-    plan = parse(print_plan(plan))
+    plan = parsed("\n".join(lines(state.pieces)))
+    plan = parsed(print_plan(plan))
     left = tuple(w for p in said for w in p.unexplained)
     certainty = 1.0
     for p in state.pieces:
