@@ -278,4 +278,6 @@ class Result:
         out["outputs"] = [dict(o.__dict__) for o in self.outputs]
         for name in ("steps", "findings", "preview"):
             out[name] = list(out[name])
+        if self.changes is None:
+            del out["changes"]
         return out

@@ -29,6 +29,8 @@ ENTITY_SHARE = 0.30
 CONTROL_SHARE = 0.20
 """The same for control characters, which may separate the parts of a value."""
 MOST_SUSPECTS = 20_000
+LARGEST = 1_000_000
+"""Bytes of a text up to which it is looked at."""
 """Distinct suspicious texts that are looked at in a large column."""
 MOST_LISTED, MOST_LETTERS = 2_000, 50_000
 """Damaged texts up to so many, and so long together, are named one by one; of more only the damaged pieces are."""
@@ -134,14 +136,16 @@ class Encoding(Detector):
 
     @staticmethod
     def suspects(subject: Subject, column: Column) -> dict[str, int]:
-        """Distinct texts that may be damaged, with their counts."""
+        """Distinct texts that may be damaged, with their counts; documents too, up to a size."""
+        found, which = {}, f"coalesce(strlen({own(column)}), 0) <= {LARGEST}"
         if not subject.sampled(column.name):
-            return {v: n for v, n in subject.values(column.name).items() if SUSPECTED.search(v)}
+            found = {v: n for v, n in subject.values(column.name).items() if SUSPECTED.search(v)}
+            which += f" AND {subject.document(column.name)}"
         rows = subject.query(
-            f"SELECT {own(column)} AS v, count(*) AS n FROM {subject.sql} WHERE regexp_matches({own(column)},"
+            f"SELECT {own(column)} AS v, count(*) AS n FROM {subject.sql} WHERE {which} AND regexp_matches({own(column)},"
             f" {text(SUSPECT)}) GROUP BY v ORDER BY n DESC, v LIMIT {MOST_SUSPECTS}"
         )
-        return {v: int(n) for v, n in rows}
+        return found | {v: int(n) for v, n in rows}
 
     def look(self, subject: Subject, column: Column, suspects: dict[str, int]) -> Iterator[Finding]:
         repair = repair_of(suspects, subject.stats[column.name].filled)
