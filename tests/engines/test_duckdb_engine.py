@@ -119,3 +119,11 @@ def test_the_engine_is_usable_again_after_close() -> None:
     engine.close()
     assert engine.rows("SELECT 1", {})[1] == [(1,)]
     engine.close()
+
+
+def test_very_wide_whole_numbers_beside_times_with_a_zone_stay_whole() -> None:
+    engine = DuckDB(threads=1)
+    sql = "SELECT NULL::HUGEINT AS n, 170141183460469231731687303715884105727::HUGEINT AS h, now() AS at"
+    _, [row] = engine.rows(sql, {})
+    engine.close()
+    assert row[0] is None and type(row[1]) is int and row[1] == 2**127 - 1

@@ -95,9 +95,9 @@ class DuckDB:
         with translated({snapshot.table: snapshot}):
             return [files for files, _ in alike(snapshot.files, self._footers.of(snapshot.files))]
 
-    def file_columns(self, files: Sequence[str]) -> list[Column]:
-        """The columns that the files have themselves."""
-        with self.session() as con:
+    def file_columns(self, snapshot: Snapshot, files: Sequence[str]) -> list[Column]:
+        """The columns that files of a snapshot have themselves. Raises Damaged."""
+        with translated({snapshot.table: snapshot}), self._cursor() as con:
             return described(con, f"SELECT * {read_files_sql(files)}")
 
     def attach(self, con: duckdb.DuckDBPyConnection, tables: Tables) -> None:
@@ -138,8 +138,14 @@ def fetched(result: duckdb.DuckDBPyConnection,
     description = result.description or []
     names = [column[0] for column in description]
     if any("TIME ZONE" in str(column[1]) for column in description):
-        return names, _zoned(result, limit)
+        wide = [i for i, column in enumerate(description) if str(column[1]) in ("HUGEINT", "UHUGEINT")]
+        return names, [_whole(row, wide) for row in _zoned(result, limit)]
     return names, result.fetchall() if limit is None else result.fetchmany(limit)
+
+
+def _whole(row: tuple[Json, ...], wide: Sequence[int]) -> tuple[Json, ...]:
+    """The row with its very wide whole numbers, which Arrow knows as decimals only, as such."""
+    return tuple(int(v) if i in wide and v is not None else v for i, v in enumerate(row)) if wide else row
 
 
 def _zoned(result: duckdb.DuckDBPyConnection, limit: int | None) -> list[tuple[Json, ...]]:

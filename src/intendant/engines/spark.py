@@ -139,7 +139,7 @@ class Spark:
 
     def scan(self, session: SparkSession, snapshot: Snapshot) -> DataFrame:
         """Exactly the snapshot's files; missing columns are NULL, narrower ones are cast."""
-        frames = [self.read(session, files, snapshot.columns) for files in self.duckdb.runs(snapshot)]
+        frames = [self.read(session, files, snapshot) for files in self.duckdb.runs(snapshot)]
         if not frames:
             fields = ", ".join(f"CAST(NULL AS {spark_type(c.type)}) AS {ticked(c.name)}" for c in snapshot.columns)
             return session.sql(f"SELECT {fields} WHERE FALSE")
@@ -148,15 +148,15 @@ class Spark:
             out = out.unionAll(frame)
         return out
 
-    def read(self, session: SparkSession, files: Sequence[str], wanted: Sequence[Column]) -> DataFrame:
+    def read(self, session: SparkSession, files: Sequence[str], snapshot: Snapshot) -> DataFrame:
         """Files that agree on types, read by their own schema, so that Spark needn't look for one."""
-        held = {c.name.casefold(): c for c in self.duckdb.file_columns(files)}
-        present = [held[c.name.casefold()] for c in wanted if c.name.casefold() in held]
+        held = {c.name.casefold(): c for c in self.duckdb.file_columns(snapshot, files)}
+        present = [held[c.name.casefold()] for c in snapshot.columns if c.name.casefold() in held]
         schema = ", ".join(f"{ticked(c.name)} {spark_type(c.type)}" for c in present)
         reader = session.read.option("recursiveFileLookup", "true")
         frame = reader.schema(schema or "nothing INT").parquet(*map(address, files))
         fields = []
-        for column in wanted:
+        for column in snapshot.columns:
             has = held.get(column.name.casefold())
             value = cast(ticked(has.name), has.type, column.type) if has else f"CAST(NULL AS {spark_type(column.type)})"
             fields.append(f"{value} AS {ticked(column.name)}")

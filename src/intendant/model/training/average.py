@@ -12,8 +12,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import torch
-
 from intendant.model.pieces import Pieces
 from intendant.model.training.network import Network, Shape
 from intendant.model.training.train import resumed, save
