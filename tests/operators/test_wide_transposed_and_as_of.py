@@ -123,6 +123,12 @@ def test_the_key_may_be_left_out_and_the_times_be_named_differently(bench: Bench
     assert bench.origins("left asof join rates by day = since") == {"day": ("t.day",), "rate": ("rates.rate",)}
 
 
+def test_the_other_table_may_have_a_column_of_any_name(bench: Bench) -> None:
+    bench.put("rates", pa.table({"since": [1, 1], "place": [3, 4], "place of the row": [7, 7]}))
+    bench.put("t", pa.table({"day": [5]}))
+    assert bench.ask("asof join rates by day = since") == [{"day": 5, "place": 4, "place of the row": 7}]
+
+
 # ---------------------------------------------------------------- first and last of an order
 @SOME
 @given(rows=tables)

@@ -65,6 +65,7 @@ class DuckDB:
             if self._base:
                 self._base.close()
             self._base = None
+        self._footers.close()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:

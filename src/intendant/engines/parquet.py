@@ -65,6 +65,12 @@ class Footers:
             return [read.get(f) or self._known[f] for f in files]
         return [self._known[f] for f in files]
 
+    def close(self) -> None:
+        with self._lock:
+            if self._con is not None:
+                self._con.close()
+            self._con = None
+
     def _read(self, files: Sequence[str]) -> dict[str, Signature]:
         sql = ("SELECT file_name, name, concat_ws(':', type, type_length, converted_type, logical_type, scale,"
                f" precision, num_children), num_children FROM parquet_schema({_list(files)})")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from intendant.language.to_sql import column_sql
-from intendant.operators.base import Operator, Relation, Scope, select_from
+from intendant.operators.base import Operator, Relation, Scope, free, select_from
 from intendant.operators.sort import order_by
 from intendant.types import Step
 
@@ -62,9 +62,7 @@ def added(relation: Relation, scope: Scope, new: Mapping[str, exp.Expression]) -
     """`Operator.added` for windows, which shuffle the rows: those that were sorted come back in their order."""
     if not relation.ordered:
         return Operator.added(relation, scope, new)
-    place = "place"
-    while place in {n.lower() for n in (*relation.names, *new)}:
-        place += "_"
+    place = free("place", (*relation.names, *new))
     numbered = exp.alias_(exp.Window(this=exp.RowNumber()), place, quoted=True)
     placed = select_from(relation, *(column_sql(n) for n in relation.names), numbered)
     out = Operator.added(Relation(placed, relation.columns), scope, new)

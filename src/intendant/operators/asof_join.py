@@ -9,13 +9,11 @@ from sqlglot import exp
 from intendant.errors import LanguageError, TypeMismatch
 from intendant.language.to_sql import column_sql, find_column, kind_of_type
 from intendant.operators._window import ranked, windowed
-from intendant.operators.base import Operator, Relation, Scope, select_from, table_sql
+from intendant.operators.base import Operator, Relation, Scope, free, select_from, table_sql
 from intendant.operators.join import Join, qualified
 from intendant.types import Column, Step
 
 __all__ = ["AsofJoin"]
-
-PLACE = "place of the row"
 
 
 class AsofJoin(Operator):
@@ -64,10 +62,10 @@ class AsofJoin(Operator):
         """One row of the other table for each key and time."""
         table = Relation(table_sql(step.args["table"]), other)
         order = ranked([(n, "descending") for n in table.names if n not in by], table, scope)
-        place = windowed(exp.RowNumber(), by, order)
-        numbered = select_from(table, *(column_sql(n) for n in table.names), exp.alias_(place, PLACE, quoted=True))
+        name, place = free("place", table.names), windowed(exp.RowNumber(), by, order)
+        numbered = select_from(table, *(column_sql(n) for n in table.names), exp.alias_(place, name, quoted=True))
         return select_from(Relation(numbered, other)).where(
-            exp.EQ(this=column_sql(PLACE), expression=exp.Literal.number(1)), copy=False
+            exp.EQ(this=column_sql(name), expression=exp.Literal.number(1)), copy=False
         )
 
     def reads(self, step: Step) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ To add an operator, write one file in this folder with one class that has `verb`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler, column_sql, find_column, kind_of_type
 from intendant.types import Column, Step
 
-__all__ = ["Operator", "Relation", "Scope", "select_from", "table_sql"]
+__all__ = ["Operator", "Relation", "Scope", "free", "select_from", "table_sql"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,14 @@ def select_from(relation: Relation, *expressions: exp.Expression) -> exp.Select:
     )
     shown = list(expressions) or [column_sql(n) for n in relation.names]
     return exp.Select(expressions=shown).from_(source, copy=False)
+
+
+def free(wanted: str, taken: Iterable[str]) -> str:
+    """`wanted`, with underscores added until none of the taken names is like it; case makes no difference."""
+    folded = {n.lower() for n in taken}
+    while wanted.lower() in folded:
+        wanted += "_"
+    return wanted
 
 
 class Operator(ABC):

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from intendant.errors import LanguageError
 from intendant.language.to_sql import column_sql
-from intendant.operators.base import Operator, Relation, Scope, select_from
+from intendant.operators.base import Operator, Relation, Scope, free, select_from
 from intendant.operators.pivot import Pivot
 from intendant.operators.unpivot import Unpivot
 from intendant.types import Step
@@ -61,10 +61,3 @@ def only(cell: str, value: str, test: exp.Expression) -> exp.Expression:
         ],
     )
     return exp.Case(ifs=[exp.If(this=exp.GT(this=rows, expression=exp.Literal.number(1)), true=stop)], default=held)
-
-
-def free(wanted: str, taken: Sequence[str]) -> str:
-    folded = {n.lower() for n in taken}
-    while wanted.lower() in folded:
-        wanted += "_"
-    return wanted

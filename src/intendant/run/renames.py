@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from rapidfuzz import fuzz
 
@@ -24,6 +25,8 @@ ALIKE = 0.75
 ENOUGH = {"number": 12, "time": 6}
 """Distinct values from which sharing them says something; few small numbers are shared by any two columns."""
 TEXTS_ENOUGH = 3
+MOST_PAIRS = 200
+"""With more pairs of columns only their names are held against each other: each pair is a query."""
 MARGIN = 0.1
 """By so much the best pair is ahead of the next one; otherwise nothing is said."""
 
@@ -32,12 +35,10 @@ def renames(
     engine: DuckDB, table: Snapshot, load: Snapshot, missing: Sequence[Column], new: Sequence[Column]
 ) -> Iterator[tuple[Column, Column, str]]:
     """(missing column, new column, what speaks for it), each column in one pair at most. Raises EngineError."""
-    scored = []
-    for was in missing:
-        for now in new:
-            score, why = _agreement(engine, table, load, was, now)
-            if why:
-                scored.append((score, was, now, why))
+    pairs = [(a, b) for a, b in product(missing, new) if kind_of_type(a.type) == kind_of_type(b.type)]
+    by_values = len(pairs) <= MOST_PAIRS
+    found = [(*_agreement(engine, table, load, was, now, by_values), was, now) for was, now in pairs]
+    scored = [(score, was, now, why) for score, why, was, now in found if why]
     scored.sort(key=lambda s: -s[0])
     used: list[Column] = []
     for score, was, now, why in scored:
@@ -48,12 +49,12 @@ def renames(
         yield was, now, why
 
 
-def _agreement(engine: DuckDB, table: Snapshot, load: Snapshot, was: Column, now: Column) -> tuple[float, str]:
-    """(score, why), why "" when nothing speaks for it."""
-    if kind_of_type(was.type) != kind_of_type(now.type):
-        return 0.0, ""
+def _agreement(
+    engine: DuckDB, table: Snapshot, load: Snapshot, was: Column, now: Column, by_values: bool
+) -> tuple[float, str]:
+    """(score, why) for two columns of a kind, why "" when nothing speaks for it."""
     alike = fuzz.ratio(_plain(was.name), _plain(now.name)) / 100
-    shared, distinct = _shared(engine, table, load, was, now)
+    shared, distinct = _shared(engine, table, load, was, now) if by_values else (0.0, 0)
     told = shared >= SHARED and distinct >= ENOUGH.get(kind_of_type(now.type), TEXTS_ENOUGH)
     if told:
         return shared + alike, f"{shared:.0%} of the new column's values are values of the old one"

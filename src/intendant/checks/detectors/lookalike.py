@@ -31,6 +31,7 @@ from intendant.checks.chance import (
 )
 from intendant.checks.detectors.base import Detector
 from intendant.checks.detectors.mistyped import DATES, NUMBERS, form_of
+from intendant.checks.quantity import words
 from intendant.checks.split import free_name
 from intendant.checks.subject import MOST_COLUMNS, Subject, shown
 from intendant.engines.base import quoted, text
@@ -86,7 +87,7 @@ class Fields:
     @property
     def telling(self) -> tuple[str, ...]:
         """Columns whose agreement is evidence; times aren't, since what happens at one time is alike."""
-        return tuple(c for c, k in self.kinds.items() if k != "time" or BORN & words(c))
+        return tuple(c for c, k in self.kinds.items() if k != "time" or BORN & set(words(c)))
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -135,16 +136,12 @@ def fields_of(subject: Subject) -> Fields:
     kinds = {c.name: kind_of(subject, c) for c in flat}
     keys = [c for i, c in enumerate(subject.flat()) if c.name in kinds and is_key(subject, c, i == 0)]
     times = [c for c in flat if kinds[c.name] == "time"]
-    entered = [c for c in times if ENTERED & words(c.name)]
+    entered = [c for c in times if ENTERED & set(words(c.name))]
     if not named_twice(subject, [c for c in flat if c not in keys and kinds[c.name] == "text"] if entered else []):
         entered = []
-    stamps = [c for c in times if LOADED & words(c.name) or c in entered]
+    stamps = [c for c in times if LOADED & set(words(c.name)) or c in entered]
     same = tuple(c for c in subject.columns if c not in keys and c not in stamps)
     return Fields(tuple(keys), tuple(stamps), same, {c.name: kinds[c.name] for c in same if c.name in kinds})
-
-
-def words(name: str) -> frozenset[str]:
-    return frozenset(w.lower() for w in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name))
 
 
 def mostly_distinct(subject: Subject, column: Column) -> bool:

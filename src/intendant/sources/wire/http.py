@@ -28,7 +28,7 @@ from intendant.errors import (
 from intendant.sources.base import Notify
 from intendant.sources.wire.auth import Auth
 from intendant.sources.wire.pace import Pace
-from intendant.sources.wire.retry import Retry, retry_after_seconds
+from intendant.sources.wire.retry import Retry, retry_after_seconds, told_again
 
 __all__ = ["Http", "Reply", "Timeouts", "check_url", "with_query"]
 
@@ -106,12 +106,9 @@ class Http:
         return self.retry.call(lambda: accept(self._follow(url)), self._again)
 
     def _again(self, error: SourceError, attempt: int, delay: float) -> bool:
-        if self._closed or not (error.retry or isinstance(error, SourceDamaged)):
+        if self._closed or not told_again(self.notify, error, attempt, delay):
             return False
-        if isinstance(error, SourceOverloaded):
-            self.throttled = True
-            self.notify("source.throttled", {"where": error.where, "wait_seconds": round(delay, 3)})
-        self.notify("source.retried", {"where": error.where, "reason": error.message, "attempt": attempt})
+        self.throttled = self.throttled or isinstance(error, SourceOverloaded)
         return True
 
     def _follow(self, url: str) -> Reply:

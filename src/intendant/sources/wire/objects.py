@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ from intendant.errors import (
 )
 from intendant.sources.base import Notify
 from intendant.sources.wire.addresses import ODD, Address, pattern_of
-from intendant.sources.wire.retry import Retry
+from intendant.sources.wire.retry import Retry, told_again
 from intendant.types import Json
 
 __all__ = ["Found", "Objects"]
@@ -197,15 +198,7 @@ class Objects:
             except (OSError, pa.ArrowException) as error:
                 raise self._error(error, address) from None
 
-        def again(error: SourceError, attempt: int, delay: float) -> bool:
-            if not (error.retry or isinstance(error, SourceDamaged)):
-                return False
-            if isinstance(error, SourceOverloaded):
-                notify("source.throttled", {"where": error.where, "wait_seconds": round(delay, 3)})
-            notify("source.retried", {"where": error.where, "reason": error.message, "attempt": attempt})
-            return True
-
-        return self._retry.call(once, again)
+        return self._retry.call(once, partial(told_again, notify))
 
     def _error(self, error: Exception, address: Address) -> SourceError:
         text, where = self._brief(error), str(address)

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from intendant.errors import SourceError, SourceOverloaded, WorkspaceError, did_you_mean
+from intendant.errors import SourceDamaged, SourceError, SourceOverloaded, WorkspaceError, did_you_mean
+from intendant.sources.base import Notify
 from intendant.types import Json
 
-__all__ = ["Retry", "retry_after_seconds"]
+__all__ = ["Retry", "retry_after_seconds", "told_again"]
 
 T = TypeVar("T")
 
@@ -34,6 +35,16 @@ def retry_after_seconds(header: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def told_again(notify: Notify, error: SourceError, attempt: int, delay: float) -> bool:
+    """Whether an error may pass, so that it is tried again after `delay` seconds; if so, `notify` hears of it."""
+    if not (error.retry or isinstance(error, SourceDamaged)):
+        return False
+    if isinstance(error, SourceOverloaded):
+        notify("source.throttled", {"where": error.where, "wait_seconds": round(delay, 3)})
+    notify("source.retried", {"where": error.where, "reason": error.message, "attempt": attempt})
+    return True
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from intendant.errors import SourceDamaged, SourceError, SourceOverloaded, SourceRefused, SourceUnreachable
+from intendant.errors import SourceDamaged, SourceOverloaded, SourceRefused, SourceUnreachable
 from intendant.sources.base import Notify
 from intendant.sources.wire.auth import Auth
 from intendant.sources.wire.http import MOST_REDIRECTS, REDIRECTS, check_url, shown, with_query
-from intendant.sources.wire.retry import Retry, retry_after_seconds
+from intendant.sources.wire.retry import Retry, retry_after_seconds, told_again
 from intendant.types import Json
 
 __all__ = ["Web"]
@@ -31,16 +32,7 @@ class Web:
     def fetch(self, url: str, into: Path, notify: Notify) -> None:
         """Writes what is behind `url` to the file `into`. Raises SourceError; `into` may then hold a part."""
         check_url(url, self.where)
-
-        def again(error: SourceError, attempt: int, delay: float) -> bool:
-            if not (error.retry or isinstance(error, SourceDamaged)):
-                return False
-            if isinstance(error, SourceOverloaded):
-                notify("source.throttled", {"where": error.where, "wait_seconds": round(delay, 3)})
-            notify("source.retried", {"where": error.where, "reason": error.message, "attempt": attempt})
-            return True
-
-        self._retry.call(lambda: self._fetched(url, into), again)
+        self._retry.call(lambda: self._fetched(url, into), partial(told_again, notify))
 
     def _fetched(self, url: str, into: Path) -> None:
         origin = _origin(url)
