@@ -107,3 +107,21 @@ def test_a_plan_that_would_find_nothing_is_known_and_asked_about(app: Intendant,
     asked = decide(found, g, Thresholds(0.9, 0.0), lambda slot: ())
     assert (asked.status, asked.reason) == ("ask", "On the tables as they are it would find no row.")
     assert decide(found, g, Thresholds(0.0, 0.0), lambda slot: ()).status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("plan", "sensible"),
+    [
+        ("transform orders row number by amount per id as n", False),
+        ("query orders top 2 by amount per id", False),
+        ("query orders filter amount > 3 share of amount per id, status as s", False),
+        ("transform orders row number by amount per customer_id as n", True),
+        ("query orders join customers on customer_id top 2 by amount per id", True),
+        ("query orders group by customer_id: count top 1 by row_count per customer_id", True),
+        ("transform orders row number by amount per nothing as n", True),
+    ],
+)
+def test_nothing_is_ranked_among_rows_that_stand_alone(app: Intendant, results: Results, plan: str, sensible: bool) -> None:
+    found = results.joined([Checked(plan, -0.01, plan=parse(plan))], app.knowledge.catalog())
+    assert (found[0].plan is not None) == sensible
+    assert sensible or "of its own" in found[0].error

@@ -29,6 +29,11 @@ from intendant.planner.sense import nonsense
         ("query t filter a is null and b > 1 and days_between(c, a) > 3", "never be true"),
         ("query t filter a is null group by a: count", "always missing"),
         ("check t for a matches 'DE'", "wants a pattern"),
+        ("check t for that a >= b, that a >= b", "a rule twice"),
+        ("check t for a references t.a", "refers to itself"),
+        ("query t join t on id", "joined with itself"),
+        ("query t group by a: list a as x", "grouped by a"),
+        ("transform t derive x = case when a > 2 then 'b' when a > 1 then 'b' else 'c' end", "one value for two"),
     ],
 )
 def test_nonsense_is_said_so(plan: str, said: str) -> None:
@@ -46,6 +51,11 @@ def test_nonsense_is_said_so(plan: str, said: str) -> None:
         "query t filter a is null and coalesce(a, b) > 3",
         "query t filter a is null or a > 3",
         "query t filter a is null group by b: count",
+        "query t group by a: count a, sum b",
+        "check t for a references u.a, a references t.b",
+        "query t anti join t on id = boss",
+        "transform t derive x = concat(a, '.', b, '.')",
+        "transform t derive x = case when a > 2 then 'b' when a > 1 then 'c' else 'b' end",
     ],
 )
 def test_sense_is_left_alone(plan: str) -> None:

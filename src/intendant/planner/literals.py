@@ -261,6 +261,21 @@ def converted(n: int, unit: str) -> tuple[tuple[str, str], ...]:
     return tuple((str(x), name) for x, name in out)
 
 
+HALVED = re.compile(
+    rf"(?i)\b(?:(?P<whole>{DIGITS}|{NUMBER_WORD}) and a half|(?P<part>half|(?:a |one )?quarter)(?: of)?(?: an?)?)"
+    r" (?P<scale>hundred|thousand|million|billion|dozen|grand)\b"
+)
+"""half a million, a quarter of a million, two and a half thousand"""
+
+
+def find_halved(text: str) -> Iterator[Found]:
+    for m in HALVED.finditer(text):
+        whole = number_value(m["whole"]) if m["whole"] else "0"
+        part = "0.25" if (m["part"] or "half").lower().endswith("quarter") else "0.5"
+        scale = 12 if m["scale"].lower() == "dozen" else SCALES[m["scale"].lower()]
+        yield Found(m.start(), m.end(), (("N", f"{(float(whole or 0) + float(part)) * scale:.10g}"),), "number")
+
+
 def find_numbers(text: str) -> Iterator[Found]:
     for m in re.finditer(
         rf"(?P<sign>{SIGN})[$€£]?(?P<n>{DIGITS})(?P<scale>\s?(?:k|m|mio|mn|bn|thousand|million|billion|hundred|grand)\b)?"
@@ -343,6 +358,7 @@ FINDERS: tuple[Callable[[str], Iterator[Found]], ...] = (
     find_ranges,
     find_dates,
     find_clocks,
+    find_halved,
     find_durations,
     find_numbers,
     find_weekdays,

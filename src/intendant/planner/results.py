@@ -21,9 +21,13 @@ __all__ = ["Results"]
 
 MOST_ROWS = 200_000
 """Rows of all tables that a plan reads."""
+FEWEST_ROWS = 20
+"""Rows from which it is no chance that no two have the same value."""
 MOST_PLANS = 5
 SURE = -0.05
 """Log-probability above which the likeliest plan needs nobody else's word."""
+WIDENING = frozenset(("join", "union", "explode", "unpivot", "wide_to_long", "group", "pivot", "transpose"))
+"""Operators after which a row is no longer a row of the table."""
 
 
 class Results:
@@ -31,11 +35,13 @@ class Results:
 
     def __init__(self, engine: DuckDB, typing: Typing, snapshot: Callable[[str], Snapshot]) -> None:
         self.engine, self.typing, self.snapshot = engine, typing, snapshot
+        self.keys: dict[tuple[str, int, tuple[str, ...]], bool] = {}
 
     def joined(self, found: Sequence[Checked], catalog: Catalog) -> list[Checked]:
         """The candidates, those of the likeliest that give the same rows as one, which has all their probability."""
+        found = [self.sensible(c, catalog) for c in found]
         if not found or found[0].logprob > SURE:
-            return list(found)
+            return found
         out: list[Checked] = []
         place: dict[str, int] = {}
         tried = 0
@@ -53,6 +59,35 @@ class Results:
                 place[key] = len(out)
             out.append(c)
         return sorted(out, key=lambda c: -c.rank)
+
+    def sensible(self, c: Checked, catalog: Catalog) -> Checked:
+        """The candidate, without its plan when that looks at neighbours "per" something of which every row has its own."""
+        for step in c.plan.steps if c.plan is not None else ():
+            for o in step.get("operators") or ():
+                if o.verb in WIDENING:
+                    break
+                if o.get("per") and o.verb != "fill" and self.is_key(str(step.get("table")), o.args["per"], catalog):
+                    per = ", ".join(o.args["per"])
+                    return replace(c, plan=None, steps=(), error=f"every row has a {per} of its own: nothing is per {per}")
+        return c
+
+    def is_key(self, table: str, columns: tuple[str, ...], catalog: Catalog) -> bool:
+        """Whether no two rows of a table that isn't small have the same values of these columns."""
+        if not catalog.has(table):
+            return False
+        try:
+            snapshot = self.snapshot(table)
+            own = {c.name.lower() for c in snapshot.columns}
+            if not FEWEST_ROWS <= snapshot.rows <= MOST_ROWS or any(c.lower() not in own for c in columns):
+                return False
+            key = (snapshot.table, snapshot.version, columns)
+            if key not in self.keys:
+                listed = ", ".join(map(quoted, columns))
+                sql = f"SELECT count(*) = count(DISTINCT ({listed})) FROM {quoted(table)}"
+                self.keys[key] = bool(self.engine.rows(sql, {table: snapshot})[1][0][0])
+            return self.keys[key]
+        except IntendantError:
+            return False
 
     def tried(self, plan: Plan, catalog: Catalog) -> tuple[str | None, bool]:
         """What a plan does with the tables as they are (None where that can't be told, or nothing would be left), and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from intendant.errors import LanguageError
 from intendant.language.expression import (
@@ -37,11 +38,17 @@ def nonsense(plan: Plan) -> None:
     if len(set(improved)) < len(improved):
         raise LanguageError("the plan optimizes one thing twice")
     for step in plan.steps:
-        others = [o.get("table") for o in step.args.get("operators") or () if o.verb in ("join", "union")]
-        if step.get("table") in others:
+        others = [o for o in step.args.get("operators") or () if o.verb in ("join", "union")]
+        if any(o.get("table") == step.get("table") and not paired(o) for o in others):
             raise LanguageError(f"{step.args['table']} is joined with itself")
         alone(step.args.get("operators") or ())
+        rules = step.args.get("rules") or ()
+        if any(r in rules[:i] for i, r in enumerate(rules)):
+            raise LanguageError("the check says a rule twice")
+        if any(r.verb == "foreign_key" and r.args["ref"] == (step.get("table"), r.args["column"]) for r in rules):
+            raise LanguageError("a column that refers to itself always holds")
     for step in parts(plan):
+        of_key(step)
         for name, value in step.args.items():
             if isinstance(value, tuple) and all(isinstance(v, str) for v in value) and len(set(value)) < len(value):
                 raise LanguageError(f"`{step.verb}` says something twice in {', '.join(map(str, value))}")
@@ -53,6 +60,19 @@ def nonsense(plan: Plan) -> None:
         low, high = step.args.get("low"), step.args.get("high")
         if isinstance(low, str) and isinstance(high, str):
             ordered(low, high)
+
+
+def paired(join: Step) -> bool:
+    """Whether rows are joined by two different columns, as employees with those they report to."""
+    return any(left != right for left, right in join.get("match") or ())
+
+
+def of_key(step: Step) -> None:
+    """A group has one value of its key: no sum, list or other aggregate of that says anything."""
+    keys = {k.lower() for k in step.get("keys") or ()} if step.verb == "group" else set()
+    for function, argument, _ in step.args["aggregates"] if keys else ():
+        if function != "count" and str(argument or "").lower() in keys:
+            raise LanguageError(f"`{function} {argument}` is asked of rows grouped by {argument}")
 
 
 def parts(plan: Plan) -> Iterator[Step]:
@@ -105,7 +125,7 @@ def empty(e: Expr) -> None:
         raise LanguageError(f"`{print_expression(e)}` says a value twice")
     if isinstance(e, Binary) and e.op in ITSELF and print_expression(e.left) == print_expression(e.right):
         raise LanguageError(f"`{print_expression(e)}` compares a thing with itself")
-    if isinstance(e, Call) and len(e.args) > 1 and len({print_expression(a) for a in e.args}) < len(e.args):
+    if isinstance(e, Call) and e.name != "concat" and len(e.args) > 1 and len({print_expression(a) for a in e.args}) < len(e.args):
         raise LanguageError(f"`{print_expression(e)}` says a thing twice")
     if isinstance(e, Between):
         ordered(print_expression(e.low), print_expression(e.high))
@@ -113,6 +133,9 @@ def empty(e: Expr) -> None:
         whens = [print_expression(a) for a, _ in e.whens]
         if len(set(whens)) < len(whens):
             raise LanguageError("a `case` says a condition twice")
+        results = [print_expression(a) for a in (*(b for _, b in e.whens), e.otherwise) if a is not None]
+        if len(results) > 2 and any(a == b for a, b in pairwise(results)):
+            raise LanguageError("a `case` gives one value for two conditions")
 
 
 def ordered(low: str, high: str) -> None:
