@@ -22,7 +22,8 @@ __all__ = ["average"]
 def average(first: Path, second: Path, folder: Path, share: float = 0.5) -> Path:
     """Writes reader.npz, .pt, .pieces and .json to `folder`; `share` is the weight of the second checkpoint."""
     pieces = Pieces.load(second.with_suffix(".pieces"))
-    network = Network(Shape(len(pieces.pieces), len(pieces.answers)), 0.0)
+    card = json.loads(second.with_suffix(".json").read_text(encoding="utf-8"))
+    network = Network(Shape(**card["shape"]), 0.0)
     network.load_state_dict(resumed(network, second, pieces))
     later = {n: w.clone() for n, w in network.state_dict().items()}
     earlier = resumed(network, first, pieces)
@@ -31,7 +32,6 @@ def average(first: Path, second: Path, folder: Path, share: float = 0.5) -> Path
     )
     folder.mkdir(parents=True, exist_ok=True)
     pieces.save(folder / "reader.pieces")
-    card = json.loads(second.with_suffix(".json").read_text(encoding="utf-8"))
     hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in (first, second)]
     save(network, {**card, "averaged": {"checkpoints": hashes, "share": share}}, folder)
     return folder / "reader.npz"
