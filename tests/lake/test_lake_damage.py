@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from lake_shapes import Load, Rows
+from lake_shapes import BOTH, Load, Rows
 
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import Damaged, DiskFull, LakeError, UnknownName
@@ -101,6 +101,7 @@ def test_a_full_disk_leaves_the_table_at_its_old_version(table: Path, lake: Lake
     assert load("orders", {"a": [3]}, "append", step="after").rows == 4
 
 
+@BOTH
 def test_a_vacuum_takes_only_what_no_kept_version_needs(table: Path, lake: Lake, load: Load, rows: Rows) -> None:
     load("orders", {"a": [7]}, "replace", step="new")
     lake.restore("orders", 1, Stamp("r", "back"))
@@ -129,6 +130,7 @@ def test_orphans_of_dead_steps_are_collected_and_living_stages_kept(table: Path,
     assert lake.publish(alive, "append").rows == 4
 
 
+@BOTH
 def test_an_interrupted_stage_of_the_same_step_starts_empty(lake: Lake) -> None:
     lake.stage("t", Stamp("r", "1")).add(pa.table({"a": [1]}))
     again = lake.stage("t", Stamp("r", "1"))
@@ -136,6 +138,7 @@ def test_an_interrupted_stage_of_the_same_step_starts_empty(lake: Lake) -> None:
     assert lake.publish(again, "replace").rows == 1
 
 
+@BOTH
 def test_a_dropped_table_comes_back_whole(table: Path, lake: Lake, load: Load, rows: Rows) -> None:
     lake.set_settings("orders", {"x": 1}, Stamp("r", "s"))
     lake.drop("ORDERS", Stamp("r", "drop"))

@@ -9,20 +9,31 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lake_shapes import Load, Rows
+from lake_shapes import BOTH, Load, Rows
 
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import LakeError, UnknownName
 from intendant.lake import Lake
+from intendant.lake.remote import Remote
 from intendant.types import Column, Stamp
 
 
 def delta_rows(lake: Lake, table: str, version: int | None = None) -> list[dict[str, object]]:
     """The table as the deltalake library reads it."""
-    return pa.RecordBatchReader.from_stream(DeltaTable(lake.root / "main" / table, version=version).scan()
-                                            ).read_all().to_pylist()
+    found: list[dict[str, object]] = pa.RecordBatchReader.from_stream(delta(lake, table, version).scan()).read_all().to_pylist()
+    return found
 
 
+def delta(lake: Lake, table: str, version: int | None = None) -> DeltaTable:
+    if isinstance(lake.store, Remote):
+        access = lake.store.bucket.access
+        options = {"AWS_ENDPOINT_URL": f"http://{access.host}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": access.region,
+                   "AWS_ACCESS_KEY_ID": access.access_key, "AWS_SECRET_ACCESS_KEY": access.secret_key}
+        return DeltaTable(lake.store.shown(f"main/{table}"), version=version, storage_options=options)
+    return DeltaTable(lake.root / "main" / table, version=version)
+
+
+@BOTH
 def test_staged_rows_are_seen_by_nobody_until_they_are_published(lake: Lake, load: Load, rows: Rows) -> None:
     load("orders", {"a": [1]}, step="1")
     stage = lake.stage("orders", Stamp("run", "2"))
@@ -33,6 +44,7 @@ def test_staged_rows_are_seen_by_nobody_until_they_are_published(lake: Lake, loa
     assert rows("orders") == [(1,), (2,)]
 
 
+@BOTH
 @pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
 def test_publishing_again_with_the_same_stamp_changes_nothing(mode: str, lake: Lake, load: Load, rows: Rows) -> None:
     load("orders", {"a": [1], "b": ["x"]}, step="1")
@@ -46,6 +58,7 @@ def test_publishing_again_with_the_same_stamp_changes_nothing(mode: str, lake: L
     assert lake.published("orders", Stamp("run", "nope")) is None
 
 
+@BOTH
 def test_the_history_tells_who_made_each_version(lake: Lake, load: Load) -> None:
     load("orders", {"a": [1]}, step="1", operation="ingest")
     load("orders", {"a": [2]}, "append", step="2")
@@ -54,6 +67,7 @@ def test_the_history_tells_who_made_each_version(lake: Lake, load: Load) -> None
     assert (oldest.version, oldest.operation, oldest.rows, oldest.files) == (0, "ingest", 1, ())
 
 
+@BOTH
 def test_the_delta_library_reads_every_version_alike(lake: Lake, load: Load, rows: Rows) -> None:
     load("orders", {"a": [1, 2], "b": ["x", None]}, step="1")
     load("orders", {"a": [3], "c": [1.5]}, "append", step="2")
@@ -62,17 +76,19 @@ def test_the_delta_library_reads_every_version_alike(lake: Lake, load: Load, row
     for version in range(4):
         theirs = sorted((tuple(r.values()) for r in delta_rows(lake, "orders", version)), key=repr)
         assert theirs == sorted(rows("orders", version), key=repr)
-    assert DeltaTable(lake.root / "main" / "orders").transaction_version('["run", "3"]') == 2
+    assert delta(lake, "orders").transaction_version('["run", "3"]') == 2
 
 
+@BOTH
 def test_files_carry_exact_statistics(lake: Lake, load: Load) -> None:
     load("orders", {"a": [3, 1, None], "b": ["x", "z", "y"], "c": [1.0, float("nan"), 2.0]}, step="1")
-    actions = pa.table(DeltaTable(lake.root / "main" / "orders").get_add_actions(flatten=True)).to_pylist()[0]
+    actions = pa.table(delta(lake, "orders").get_add_actions(flatten=True)).to_pylist()[0]
     assert (actions["num_records"], actions["null_count.a"], actions["min.a"], actions["max.a"]) == (3, 1, 1, 3)
     assert (actions["min.b"], actions["max.b"]) == ("x", "z")
     assert actions.get("min.c") is None
 
 
+@BOTH
 def test_a_new_column_is_null_in_older_rows(load: Load, rows: Rows) -> None:
     load("orders", {"a": [1]}, step="1")
     load("orders", {"a": [2], "b": ["x"]}, "append", step="2")
@@ -97,6 +113,7 @@ def test_an_append_widens_a_column_without_losing_a_value(
     assert len(delta_rows(lake, "t")) == 2
 
 
+@BOTH
 def test_batches_of_different_schemas_make_one_table(lake: Lake, engine: DuckDB, rows: Rows) -> None:
     stage = lake.stage("t", Stamp("r", "1"))
     for batch in ({"a": [1]}, {"A": [2.5], "b": pa.nulls(1)}, {"b": [7], "c": ["x"]}):
@@ -108,12 +125,14 @@ def test_batches_of_different_schemas_make_one_table(lake: Lake, engine: DuckDB,
     assert len(delta_rows(lake, "t")) == 3
 
 
+@BOTH
 def test_an_upsert_replaces_equal_keys_and_keeps_the_rest(load: Load, rows: Rows) -> None:
     load("t", {"k": [1, 2, None], "v": ["a", "b", "c"]}, step="1")
     load("t", {"K": [2, 3], "v": ["B", "D"], "w": [1, 2]}, "upsert", step="2", keys=("k",))
     assert rows("t") == [(1, "a", None), (2, "B", 1), (3, "D", 2), (None, "c", None)]
 
 
+@BOTH
 def test_an_upsert_touches_only_the_files_with_its_keys(lake: Lake, load: Load) -> None:
     first = load("t", {"k": [1, 2], "v": [0, 0]}, step="1")
     second = load("t", {"k": [3, 4], "v": [0, 0]}, "append", step="2")
@@ -152,6 +171,7 @@ def test_any_sequence_of_publishes_does_what_a_list_does(
         assert rows(table) == sorted(expected)
 
 
+@BOTH
 def test_an_empty_load_keeps_its_columns(lake: Lake, load: Load, rows: Rows) -> None:
     snapshot = load("t", {"a": pa.array([], pa.int32()), "b": pa.array([], pa.string())}, step="1")
     assert snapshot.columns == (Column("a", "INTEGER"), Column("b", "VARCHAR"))
@@ -161,6 +181,7 @@ def test_an_empty_load_keeps_its_columns(lake: Lake, load: Load, rows: Rows) -> 
         lake.publish(lake.stage("u", Stamp("r", "1")), "replace")
 
 
+@BOTH
 def test_a_restore_is_a_new_version_equal_to_the_old(lake: Lake, load: Load, rows: Rows) -> None:
     load("t", {"a": [1]}, step="1")
     load("t", {"a": ["x"], "b": [2]}, step="2")
@@ -170,6 +191,7 @@ def test_a_restore_is_a_new_version_equal_to_the_old(lake: Lake, load: Load, row
     assert rows("t", 1) == [("x", 2)]
 
 
+@BOTH
 def test_bad_rows_move_to_quarantine_and_unknown_ones_stay(lake: Lake, engine: DuckDB, rows: Rows) -> None:
     stage = lake.stage("t", Stamp("r", "1"))
     stage.add(pa.table({"a": [1, -1, None]}))
@@ -188,6 +210,7 @@ def test_a_failed_split_leaves_the_stage_whole(lake: Lake, engine: DuckDB) -> No
     assert lake.publish(stage, "replace").rows == 2
 
 
+@BOTH
 def test_partitions_lie_in_folders_and_rows_sorted(lake: Lake, load: Load, engine: DuckDB) -> None:
     data = {"i": list(range(60)), "r": ["a", "b/c", None] * 20,
             "at": pa.array([f"2024-0{1 + i % 2}-01" for i in range(60)]).cast(pa.timestamp("us"))}
@@ -200,6 +223,7 @@ def test_partitions_lie_in_folders_and_rows_sorted(lake: Lake, load: Load, engin
     assert len(delta_rows(lake, "t")) == 60
 
 
+@BOTH
 def test_settings_decide_the_layout_of_later_loads(lake: Lake, load: Load) -> None:
     load("t", {"r": ["a", "b"]}, step="1")
     lake.set_settings("t", {"partition_by": ["r"]}, Stamp("r", "s"))
@@ -225,6 +249,7 @@ def test_a_moved_folder_still_works(lake: Lake, load: Load, engine: DuckDB, tmp_
     assert moved.settings("t") == {"x": 1}
 
 
+@BOTH
 def test_an_unknown_table_or_version_says_what_there_is(lake: Lake, load: Load) -> None:
     load("orders", {"a": [1]}, step="1")
     with pytest.raises(UnknownName, match="Did you mean 'orders'"):

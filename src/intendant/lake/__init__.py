@@ -1,6 +1,8 @@
-"""The lake: every table as versions of Parquet files in a local folder, in the open Delta format."""
+"""The lake: every table as versions of Parquet files, in a folder or on object storage, in the open Delta format."""
 
-from intendant.lake.lake import Dropped, Lake
+from intendant.lake.lake import Lake
+from intendant.lake.open import lake_of
 from intendant.lake.stage import Stage
+from intendant.lake.store import Dropped
 
-__all__ = ["Dropped", "Lake", "Stage"]
+__all__ = ["Dropped", "Lake", "Stage", "lake_of"]

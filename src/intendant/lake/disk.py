@@ -13,7 +13,8 @@ from pathlib import Path
 from intendant.errors import DiskFull
 from intendant.types import Json
 
-__all__ = ["disk_full", "locked", "space_guard", "sync_file", "sync_folder", "tree_size", "write_json", "write_new"]
+__all__ = ["disk_full", "locked", "space_guard", "sync_file", "sync_folder", "touched", "tree_size", "write_json",
+           "write_new", "write_text"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -67,10 +68,15 @@ def write_new(path: Path, text: str) -> None:
 
 def write_json(path: Path, document: Json) -> None:
     """Replaces a JSON file, whole and durable or not at all. Raises DiskFull."""
+    write_text(path, json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file, whole and durable or not at all. Raises DiskFull."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with space_guard(str(path)):
-            _write(temporary, json.dumps(document, ensure_ascii=False, indent=1))
+            _write(temporary, text)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -98,3 +104,13 @@ def tree_size(folder: Path) -> int:
             with suppress(FileNotFoundError):
                 total += Path(base, name).stat().st_size
     return total
+
+
+def touched(folder: Path) -> float:
+    """When something under `folder` was last written, in seconds of the clock; files that vanish meanwhile count nothing."""
+    newest = 0.0
+    for base, _, names in os.walk(folder):
+        for name in (".", *names):
+            with suppress(FileNotFoundError):
+                newest = max(newest, Path(base, name).stat().st_mtime)
+    return newest

@@ -1,26 +1,24 @@
 """A table's Delta log: every version is one JSON file, read strictly and written whole or not at all.
 
-Commits are put in place with a hard link after an fsync, so a version exists durably or not at all, and two writers of
-one version can't both win. Reading accepts no gap and no broken line: a log that is damaged says so instead of giving
-fewer rows. Format: github.com/delta-io/delta/blob/master/PROTOCOL.md.
+Commits are put in place only where there is none yet (a hard link after an fsync; a conditional put), so a version exists
+durably or not at all, and two writers of one version can't both win. Reading accepts no gap and no broken line: a log
+that is damaged says so instead of giving fewer rows. Format: github.com/delta-io/delta/blob/master/PROTOCOL.md.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import quote, unquote
 
 from intendant.errors import Conflict, Damaged, LakeError
-from intendant.lake.disk import sync_folder, write_new
 from intendant.lake.schema import from_delta, to_delta
+from intendant.lake.store import Entry, Store
 from intendant.types import Column, Json, Stamp
 
 __all__ = ["Commit", "File", "Log", "State", "app_id"]
@@ -89,15 +87,17 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-def _file(action: Json, path: Path) -> File:
+def _file(action: Json, path: str) -> File:
     if action.get("deletionVector") or action.get("partitionValues"):
-        raise LakeError("The table was changed by another tool in a way that isn't supported here", where=str(path),
+        raise LakeError("The table was changed by another tool in a way that isn't supported here", where=path,
                         hint="Copy it to a new table with that tool, without partitions and deletion vectors.")
-    stats = action.get("stats") or "{}"
-    return File(unquote(action["path"]), int(action["size"]), int(json.loads(stats)["numRecords"]), stats)
+    stats, name = action.get("stats") or "{}", unquote(action["path"])
+    if any(part in ("", ".", "..") for part in name.split("/")) or "://" in name:
+        raise ValueError(f"the file {name!r} lies outside of the table's folder")
+    return File(name, int(action["size"]), int(json.loads(stats)["numRecords"]), stats)
 
 
-def _parse(version: int, path: Path, text: str) -> Commit:
+def _parse(version: int, path: str, text: str) -> Commit:
     if not text.endswith("\n"):
         raise ValueError("the file ends in the middle of a line")
     adds: list[File] = []
@@ -114,11 +114,11 @@ def _parse(version: int, path: Path, text: str) -> Commit:
             transactions.append(action["txn"]["appId"])
         elif "metaData" in action:
             raw = action["metaData"]
-            meta = (from_delta(raw["schemaString"], str(path)), raw.get("configuration") or {}, raw["id"])
+            meta = (from_delta(raw["schemaString"], path), raw.get("configuration") or {}, raw["id"])
         elif "commitInfo" in action:
             info = action["commitInfo"]
         elif set(action.get("protocol", {}).get("readerFeatures") or ()) - READABLE:
-            raise LakeError("The table needs Delta features that aren't supported here", where=str(path),
+            raise LakeError("The table needs Delta features that aren't supported here", where=path,
                             hint="Copy it to a new table with the tool that made it.")
     if not (adds or removes or transactions or meta or info):
         raise ValueError("the file holds no action")
@@ -126,56 +126,65 @@ def _parse(version: int, path: Path, text: str) -> Commit:
 
 
 class Log:
-    """The log of the table in `folder`; parsed files are kept as long as they don't change."""
+    """The log of the table whose home is `home`; parsed files are kept as long as they don't change."""
 
-    def __init__(self, folder: Path, table: str) -> None:
-        self.folder, self.table = folder / "_delta_log", table
-        self._parsed: dict[int, tuple[tuple[int, int, int], Commit]] = {}
+    def __init__(self, store: Store, home: str, table: str) -> None:
+        self.store, self.home, self.table = store, home, table
+        self.folder = f"{home}/_delta_log"
+        self._parsed: dict[int, tuple[object, Commit]] = {}
 
     def exists(self) -> bool:
         return self.latest() is not None
 
     def latest(self) -> int | None:
         """The newest version's number, None when there is no table."""
-        return max(self._entries(), default=None)
+        return max((int(m[1]) for n in self.store.names(self.folder) if (m := NAME.fullmatch(n))), default=None)
 
-    def _entries(self) -> dict[int, os.DirEntry[str]]:
-        try:
-            with os.scandir(self.folder) as entries:
-                return {int(m[1]): e for e in entries if (m := NAME.fullmatch(e.name))}
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+    def _entries(self) -> dict[int, Entry]:
+        found = self.store.entries(self.folder).items()
+        return {int(m[1]): entry for name, entry in found if (m := NAME.fullmatch(name))}
 
     def _damaged(self, version: int, reason: str) -> Damaged:
         mend = (f"Restore {self.table!r} to version {version - 1}; later versions are set aside."
                 if version else "Restore the workspace's folder from a copy.")
         return Damaged(f"Version {version} of {self.table!r} is damaged in the log: {reason}",
-                       where=str(self.path(version)), hint=mend, table=self.table, version=version)
+                       where=self.store.shown(self.key(version)), hint=mend, table=self.table, version=version)
 
-    def path(self, version: int) -> Path:
-        return self.folder / f"{version:020}.json"
+    def empty(self) -> Damaged:
+        """The error for a table without any version."""
+        return self._damaged(0, "all of it is missing")
 
-    def _commit(self, version: int, entry: os.DirEntry[str]) -> Commit:
-        stat = entry.stat()
-        key = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        known = self._parsed.get(version)
-        if known and known[0] == key:
-            return known[1]
+    def key(self, version: int) -> str:
+        return f"{self.folder}/{version:020}.json"
+
+    def _read(self, entries: Mapping[int, Entry]) -> dict[int, bytes]:
+        """The content of the entries that aren't known as they are now."""
+        new = {v: e for v, e in entries.items() if v not in self._parsed or self._parsed[v][0] != e.mark}
+        found = self.store.read_all({self.key(v): e.mark for v, e in new.items()})
+        return {v: found[self.key(v)] for v in new if self.key(v) in found}
+
+    def _commit(self, version: int, mark: object, new: Mapping[int, bytes]) -> Commit:
+        if version not in new:
+            if version not in self._parsed:
+                raise self._damaged(version, "its file is missing")
+            return self._parsed[version][1]
         try:
-            commit = _parse(version, self.path(version), self.path(version).read_text(encoding="utf-8"))
+            commit = _parse(version, self.store.shown(self.key(version)), new[version].decode("utf-8"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(version, str(error)) from error
-        self._parsed[version] = (key, commit)
+        self._parsed[version] = (mark, commit)
         return commit
 
     def commits(self, until: int | None = None) -> Iterator[Commit]:
         """The commits from version 0 on, in order. Raises Damaged at the first one that is missing or broken."""
         entries = self._entries()
         last = max(entries, default=-1) if until is None else until
+        whole = next((v for v in range(last + 1) if v not in entries), last + 1)
+        new = self._read({v: entries[v] for v in range(whole)})
         for version in range(last + 1):
             if version not in entries:
                 raise self._damaged(version, "its file is missing")
-            yield self._commit(version, entries[version])
+            yield self._commit(version, entries[version].mark, new)
 
     def states(self, until: int | None = None) -> Iterator[State]:
         """The table as of each version, in order."""
@@ -226,28 +235,20 @@ class Log:
         return number
 
     def _put(self, version: int, actions: Iterable[Json]) -> None:
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
-            for above in list(self.folder.parents)[:3]:
-                sync_folder(above)
         lines = "".join(json.dumps(action, ensure_ascii=False, allow_nan=False) + "\n" for action in actions)
+        self.store.fence()
         try:
-            write_new(self.path(version), lines)
+            self.store.create(self.key(version), lines)
         except FileExistsError as error:
             raise Conflict(f"Another writer made version {version} of {self.table!r} first",
-                           where=str(self.path(version)), hint="Run it again on the newer version.") from error
+                           where=self.store.shown(self.key(version)), hint="Run it again on the newer version.", overtaken=True) from error
 
     def set_aside(self, first: int) -> None:
         """Moves version `first` and everything newer out of the log, where they can still be looked at."""
-        aside = self.folder / f"_set_aside-{_now()}-{uuid.uuid4().hex[:8]}"
-        aside.mkdir()
-        for version in sorted(self._entries(), reverse=True):
-            if version >= first:
-                self.path(version).rename(aside / self.path(version).name)
-        for checkpoint in (*self.folder.glob("*.checkpoint*"), *self.folder.glob("_last_checkpoint")):
-            checkpoint.rename(aside / checkpoint.name)
-        sync_folder(aside)
-        sync_folder(self.folder)
+        versions = [self.key(v) for v in sorted(self._entries(), reverse=True) if v >= first]
+        checkpoints = [f"{self.folder}/{n}" for n in self.store.names(self.folder)
+                       if ".checkpoint" in n or n == "_last_checkpoint"]
+        self.store.aside([*versions, *checkpoints], f"{self.folder}/_set_aside-{_now()}-{uuid.uuid4().hex[:8]}")
 
 
 def _meta(columns: Sequence[Column], configuration: Mapping[str, str], table_id: str) -> Json:

@@ -9,9 +9,10 @@ from pathlib import Path
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import LakeError, UnknownName, did_you_mean
 from intendant.lake.lake import Lake, Mode
+from intendant.lake.positions import Move
 from intendant.lake.schema import unify_columns
 from intendant.lake.stage import Stage
-from intendant.lake.trash import Dropped
+from intendant.lake.store import Dropped
 from intendant.types import Column, Json, Snapshot, Stamp
 
 __all__ = ["Scratch"]
@@ -29,6 +30,10 @@ class Scratch(Lake):
         self.own: dict[str, Snapshot | None] = {}
         self.unknown: dict[str, str] = {}
         self._documents: dict[str, dict[str, Json]] = {}
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        return (*super().readable, *self.under.readable)
 
     # what there is
 
@@ -86,6 +91,8 @@ class Scratch(Lake):
         partition_by: Sequence[str] = (),
         sort_by: Sequence[str] = (),
         operation: str = "",
+        move: Move | None = None,
+        follows: int | None = None,
     ) -> Snapshot:
         """The staged rows as the table's next version, by `replace` or `append`. Raises LakeError for an upsert."""
         if mode == "upsert":

@@ -56,8 +56,7 @@ class Stage:
 
     def add_sql(self, engine: DuckDB, sql: str, tables: Tables, params: Sequence[Json] = ()) -> None:
         """Appends a query's rows, which the engine writes straight to Parquet. Raises EngineError, DiskFull."""
-        with engine.session(tables) as con:
-            self._write(con, sql, params)
+        engine.writing(lambda con: self._write(con, sql, params), sql, tables, params)
 
     def add_work(self, worker: Worker, sql: str, tables: Tables) -> None:
         """Appends a query's rows, which the worker computes and writes; the files are taken as they are.
@@ -155,8 +154,13 @@ class Stage:
     def _written(self, files: Sequence[Written], columns: Sequence[Column], layout: Layout,
                  prefix: str) -> list[Written]:
         snapshot = Snapshot(self.table, -1, "", 0, 0, tuple(columns), tuple(str(f.path) for f in files))
-        with self._engine.session() as con, space_guard(str(self.folder)):
-            new, _ = write(con, self._engine.scan(snapshot), self.folder / "fit", f"fit-{prefix}", layout=layout)
+        sql, into = self._engine.scan(snapshot), self.folder / "fit"
+        with space_guard(str(self.folder)):
+            if layout:
+                with self._engine.session() as con:
+                    new, _ = write(con, sql, into, f"fit-{prefix}", layout=layout)
+            else:
+                new, _ = self._engine.writing(lambda con: write(con, sql, into, f"fit-{prefix}"), sql, {})
         for old in files:
             old.path.unlink(missing_ok=True)
         return sorted(new, key=lambda file: (str(file.path.parent), _sequence(file.path)))

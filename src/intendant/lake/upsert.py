@@ -51,7 +51,7 @@ def _touched(engine: DuckDB, columns: Sequence[Column], keys: Sequence[str], pat
              tables: Tables) -> set[str]:
     listed = ", ".join(map(quoted, keys))
     found = set()
-    with engine.session(tables) as con:
+    with engine.session(tables) as con, engine.holding(paths):
         con.execute(f"CREATE TEMP TABLE staged_keys AS SELECT {listed} FROM staged")
         for path in paths:
             scan = engine.scan(Snapshot("old", -1, "", 0, 0, tuple(columns), (path,)))

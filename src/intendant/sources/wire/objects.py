@@ -7,7 +7,6 @@ request is tried again on overload, 5xx and broken connections; no error shows a
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
@@ -28,10 +26,10 @@ from intendant.errors import (
     SourceRefused,
     SourceTooLarge,
     SourceUnreachable,
-    WorkspaceError,
 )
+from intendant.objects.access import CREDENTIALS, Access
+from intendant.objects.addresses import ODD, Address, pattern_of
 from intendant.sources.base import Notify
-from intendant.sources.wire.addresses import ODD, Address, pattern_of
 from intendant.sources.wire.retry import Retry, told_again
 from intendant.types import Json
 
@@ -42,7 +40,6 @@ CHUNK = 1 << 20
 ONE_PUT = 4 << 20
 """Bytes below which an object is put by one request; larger ones go in parts, and are copied once they are whole."""
 MOST_OBJECTS = 100_000
-CREDENTIALS = ("access_key", "secret_key", "session_token")
 TYPES = {".csv": "text/csv", ".json": "application/json", ".jsonl": "application/x-ndjson",
          ".parquet": "application/vnd.apache.parquet"}
 OVERLOADED = ("SLOW_DOWN", "THROTTLING", "HTTP status 503", "HTTP status 429", "SERVICE_UNAVAILABLE", "REQUEST_TIMEOUT",
@@ -74,45 +71,18 @@ class Found:
 class Objects:
     """The objects that one source's settings give access to. The constructor contacts nobody.
 
-    Without keys in `config` the standard variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and
-    AWS_ENDPOINT_URL(_S3) are used; no other place is searched, so that nobody undeclared is asked for keys.
+    `Access.of` says which settings and variables are used.
     """
 
     def __init__(self, config: Mapping[str, Json], where: str) -> None:
         """Raises WorkspaceError for keys that are missing or an endpoint that is none."""
         self.where = where
         self._retry = Retry.from_config(config.get("retries") or {}, where)
-        self._secrets: tuple[str, ...] = ()
-        options = {**self._signed(config), **self._place(config)}
+        access = Access.of(config, where)
+        self._secrets = access.secrets
         self._fs = fs.S3FileSystem(
-            **options, allow_delayed_open=True, background_writes=False, connect_timeout=10.0, request_timeout=60.0,
+            **_options(access), allow_delayed_open=True, background_writes=False, connect_timeout=10.0, request_timeout=60.0,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1))
-
-    def _signed(self, config: Mapping[str, Json]) -> dict[str, Json]:
-        if config.get("anonymous"):
-            return {"anonymous": True}
-        given = any(config.get(name) for name in CREDENTIALS)
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        found = {key: str(config.get(key) or "") if given else os.environ.get(name, "")
-                 for key, name in zip(CREDENTIALS, names, strict=True)}
-        self._secrets = tuple(value for value in found.values() if value)
-        for key in CREDENTIALS[:2]:
-            if not found[key]:
-                raise WorkspaceError(f"The S3 storage needs {key}", where=self.where, hint=(
-                    'Write access_key = "${NAME}" and secret_key = "${NAME}", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, '
-                    "or say anonymous = true for a public bucket."))
-        return {key: value for key, value in found.items() if value}
-
-    def _place(self, config: Mapping[str, Json]) -> dict[str, Json]:
-        region = config.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        endpoint = str(config.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
-        if not endpoint:
-            return {"region": str(region)}
-        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path not in ("", "/"):
-            raise WorkspaceError("endpoint must be an http or https address of a host", where=self.where,
-                                 hint='Write endpoint = "https://minio.example.com:9000".')
-        return {"region": str(region), "endpoint_override": parts.netloc, "scheme": parts.scheme}
 
     def listed(self, address: Address, notify: Notify) -> list[Found]:
         """The objects below the address' folder that its key, read as a glob, names; in order of their keys.
@@ -224,6 +194,12 @@ class Objects:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text[:300]
+
+
+def _options(access: Access) -> dict[str, Json]:
+    keys = {name: value for name in CREDENTIALS if (value := getattr(access, name))} or {"anonymous": True}
+    place = {"endpoint_override": access.host, "scheme": access.scheme} if access.host else {}
+    return {**keys, **place, "region": access.region}
 
 
 def _is_marker(info: fs.FileInfo) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from intendant.errors import PathRefused, WorkspaceError
+from intendant.objects.addresses import Address
 from intendant.sources.base import Notify
-from intendant.sources.wire.addresses import Address
 from intendant.sources.wire.objects import Objects
 from intendant.sources.wire.spool import spooled
 from intendant.sources.wire.web import Web
