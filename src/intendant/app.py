@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from intendant.engines.duckdb import DuckDB
 from intendant.engines.worker import worker_of
 from intendant.errors import ApprovalInvalid, IntendantError, UnknownName, UsageError, did_you_mean
-from intendant.lake import Lake
+from intendant.lake import lake_of
 from intendant.language import print_plan
 from intendant.language.plans import looks_like_plan
 from intendant.operators._compile import Typing
 from intendant.run import fixes
-from intendant.run.journal import Journal
+from intendant.run.holds import Holds
 from intendant.run.knowledge import Knowledge
 from intendant.run.loop import Loop, Watcher
 from intendant.run.outcome import outcome
 from intendant.run.prepare import Prepared, prepare
+from intendant.run.state import state_of
 from intendant.types import Event, Json, Plan, Proposal, Result, Step
 from intendant.views import Views
 from intendant.workspace import Workspace
@@ -54,12 +55,14 @@ class Intendant(Views):
             threads=engine.threads or None, memory_limit=engine.memory_limit or None, temp=state / "spill"
         )
         self.engine.worker = worker_of(self.workspace, self.engine)
-        self.lake = Lake(self.workspace.lake, self.engine)
-        self.journal = Journal(state / "journal.sqlite")
+        self.lake = lake_of(self.workspace, self.engine)
+        held = state_of(self.workspace, self.lake)
+        self.journal, self.team = held.journal, held.team
         self.knowledge = Knowledge(self.workspace, self.lake, self.journal)
         self.loop = Loop(
-            self.workspace, self.lake, self.engine, self.journal, self.knowledge, watch or (lambda kind, data: None)
-        )
+            self.workspace, self.lake, self.engine, self.journal, self.knowledge, watch or (lambda kind, data: None),
+            holds=Holds(self.team),
+        )  # fmt: skip
         self._owner: Owner | None = None
         self._planner: Planner | None = None
         self._memory: Memory | None = None
@@ -83,7 +86,7 @@ class Intendant(Views):
             from intendant.run.owner import Owner
 
             self.loop.record = Owner.record
-            self._owner = Owner(self.workspace.state, self.loop.run, self.loop.queued)
+            self._owner = Owner(self.workspace.state, self.loop.run, self.loop.queued, self.team)
         return self._owner
 
     @property
@@ -356,6 +359,7 @@ class Intendant(Views):
         """
         from intendant.errors import Busy
 
+        self.owner.serve()
         if not self.owner.acquire():
             raise Busy("another process runs this workspace", hint="It finishes the runs by itself.")
         waiting = self._queued()
@@ -379,11 +383,13 @@ class Intendant(Views):
 
         return run(self, pipeline, given, approve=approve, by=by, run_id=run_id, dry_run=dry_run)
 
-    def load(self, file: str | Path, table: str, types: Mapping[str, str] | None = None) -> dict[str, Json]:
-        """Loads a local file as the table's new version. Raises UsageError, SourceError, LakeError."""
+    def load(
+        self, file: str | Path, table: str, types: Mapping[str, str] | None = None, *, sheet: str | None = None
+    ) -> dict[str, Json]:
+        """Loads a local file as the table's new version; `sheet` is of a workbook. Raises UsageError, SourceError, LakeError."""
         from intendant.run.load import load
 
-        return load(self, Path(file), table, types)
+        return load(self, Path(file), table, types, sheet)
 
     # ------------------------------------------------------------ looking
     def check(

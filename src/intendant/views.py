@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from intendant.actions.query import jsonable
 from intendant.catalog import Catalog
@@ -12,8 +13,12 @@ from intendant.errors import Damaged
 from intendant.lake import Lake
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
+from intendant.run.storage import takes
 from intendant.types import Event, Json
 from intendant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from intendant.run.state_team import Team
 
 __all__ = ["Views"]
 
@@ -26,6 +31,7 @@ class Views:
     lake: Lake
     journal: Journal
     knowledge: Knowledge
+    team: Team | None
 
     def catalog(self) -> Catalog:
         return self.knowledge.catalog()
@@ -91,7 +97,7 @@ class Views:
             "snapshots": settings.get("snapshots") or len(self.lake.history(snapshot.table)),
             "schedule": {"cron": schedule["cron"], "timezone": schedule["timezone"]} if schedule else None,
             "quarantined_rows": self.lake.snapshot(quarantine).rows if self.lake.exists(quarantine) else 0,
-            "bytes": snapshot.bytes,
+            **takes(self, snapshot.table),
             "made_by": settings.get("made_by", ""),
         }
 
@@ -190,6 +196,10 @@ class Views:
             for e in self.journal.events(kinds=["approval.requested"])
             if (e.run, e.seq) not in decided
         ]
+
+    def workers(self) -> list[dict[str, Json]]:
+        """Who runs things where the state is shared: [{"name", "host", "pid", "serves", "lease_s", "running"}]"""
+        return self.team.workers() if self.team is not None else []
 
     def schedules(self) -> list[dict[str, Json]]:
         """[{"target", "plan", "cron", "timezone", "next"}]"""

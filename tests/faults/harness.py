@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.servers.rest import Collection, RestServer
+
 from intendant.app import Intendant
-from servers.rest import Collection, RestServer
 
 RUN = "the-run"
 PLAN = """ingest shop.orders into staging.orders

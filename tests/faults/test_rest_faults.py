@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.rest import Answer, Collection, Request, RestServer
 
 from intendant.app import Intendant
 from intendant.types import Result
-from servers.rest import Answer, Collection, Request, RestServer
 
 ROWS = [{"id": i, "name": f"n{i}", "amount": i * 1.5} for i in range(1, 31)]
 TOML = """

@@ -19,6 +19,7 @@ from intendant.faces.models import model
 from intendant.faces.options import HERE, AsJson, Folder, ended, opened, printed
 from intendant.faces.pipelines import Given, backfill, build, pairs
 from intendant.faces.quality import numbers, rules
+from intendant.faces.workers import state, worker, workers
 from intendant.types import Json
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ app = typer.Typer(
 )
 app.add_typer(model, name="model")
 app.add_typer(dbt, name="dbt")
+app.add_typer(state, name="state")
 app.command()(rules)
+app.command()(worker)
+app.command()(workers)
 
 
 @app.command()
@@ -129,11 +133,12 @@ def load(
     table: str,
     workspace: Folder = HERE,
     types: Annotated[str, typer.Option("--types", help='JSON: {"column": "SQL type"}')] = "",
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook; the first that is shown.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Load a local file as the table's new version, without the model."""
     printed(
-        opened(workspace, as_json).load(file, table, _object(types, "--types") if types else None),
+        opened(workspace, as_json).load(file, table, _object(types, "--types") if types else None, sheet=sheet),
         as_json,
         "show_loaded",
     )
@@ -297,7 +302,8 @@ def schedules(workspace: Folder = HERE, as_json: AsJson = False) -> None:
 @app.command()
 def resume(workspace: Folder = HERE, as_json: AsJson = False) -> None:
     """Finish the runs that a stopped process left."""
-    printed({"finished": opened(workspace, as_json).resume()}, as_json, "show_made")
+    with opened(workspace, as_json) as intendant:
+        printed({"finished": intendant.resume()}, as_json, "show_made")
 
 
 @app.command()

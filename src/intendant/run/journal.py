@@ -14,7 +14,7 @@ from pathlib import Path
 from intendant.errors import Damaged, DiskFull, LakeError
 from intendant.types import Event, Json
 
-__all__ = ["UNREADABLE", "Journal"]
+__all__ = ["UNREADABLE", "Journal", "chained", "event_of", "in_text"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -77,19 +77,19 @@ class Journal:
         if limit is not None:
             sql += f" LIMIT {int(limit)}"
         with self._guard() as db:
-            return [_event(row) for row in db.execute(sql, values)]
+            return [event_of(row) for row in db.execute(sql, values)]
 
     def get(self, run: str, key: str) -> Event | None:
         """The fact of that key, if it is there."""
         with self._guard() as db:
             row = db.execute(f"SELECT {COLUMNS} FROM events WHERE run = ? AND key = ?", (run, key)).fetchone()
-        return _event(row) if row else None
+        return event_of(row) if row else None
 
     def verify(self) -> int:
         """Checks the chain; the number of facts. Raises Damaged naming the first fact that doesn't fit."""
         prev, n = "", 0
         for e in self.events():
-            if e.prev != prev or e.hash != _hash(e.seq, e.at, e.run, e.key, e.kind, _dump(e.data), e.prev):
+            if e.prev != prev or e.hash != _hash(e.seq, e.at, e.run, e.key, e.kind, in_text(e.data), e.prev):
                 raise Damaged(
                     f"the journal was changed at fact {e.seq}",
                     where=str(self.path),
@@ -107,13 +107,13 @@ class Journal:
     def _one(self, db: sqlite3.Connection, run: str, key: str, kind: str, data: Mapping[str, Json]) -> Event:
         row = db.execute(f"SELECT {COLUMNS} FROM events WHERE run = ? AND key = ?", (run, key)).fetchone()
         if row:
-            return _event(row)
+            return event_of(row)
         last = db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone() or (0, "")
-        seq, prev, text = last[0] + 1, last[1], _dump(data)
+        seq, prev, text = last[0] + 1, last[1], in_text(data)
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        values = (seq, at, run, key, kind, text, prev, _hash(seq, at, run, key, kind, text, prev))
+        values = chained(seq, at, run, key, kind, text, prev)
         db.execute(f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-        return _event(values)
+        return event_of(values)
 
     @contextmanager
     def _guard(self) -> Iterator[sqlite3.Connection]:
@@ -151,13 +151,20 @@ class Journal:
         return db
 
 
-def _dump(data: Mapping[str, Json]) -> str:
+def in_text(data: Mapping[str, Json]) -> str:
+    """A fact's data as it is kept and hashed."""
     return json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def chained(seq: int, at: str, run: str, key: str, kind: str, text: str, prev: str) -> tuple[Json, ...]:
+    """The row of a fact behind the one whose hash is `prev`."""
+    return seq, at, run, key, kind, text, prev, _hash(seq, at, run, key, kind, text, prev)
 
 
 def _hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _event(row: tuple[Json, ...]) -> Event:
+def event_of(row: tuple[Json, ...]) -> Event:
+    """A row of the journal as a fact."""
     return Event(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6], row[7])

@@ -7,11 +7,10 @@ carries the stamp of its run and step, a fact its key.
 from __future__ import annotations
 
 import random
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,12 +20,13 @@ from intendant.actions.base import Context, Effect, Staged, TableAction
 from intendant.agents import deciders
 from intendant.catalog import Catalog
 from intendant.engines.duckdb import DuckDB
-from intendant.errors import Damaged, IntendantError, SourceError, SourceOverloaded
+from intendant.errors import IntendantError, SourceError, SourceOverloaded
 from intendant.lake import Lake, Stage
 from intendant.language import parse, print_step
-from intendant.run import faults, fixes
+from intendant.run import faults, fixes, following, restage, storage
 from intendant.run.drifting import remember, waiting
 from intendant.run.gate import Gate
+from intendant.run.holds import Holds
 from intendant.run.journal import Journal
 from intendant.run.knowledge import Knowledge
 from intendant.run.rules import reaction_to
@@ -64,10 +64,11 @@ class Loop:
     knowledge: Knowledge
     watch: Watcher = lambda kind, data: None
     record: Recorder = lambda name, do: do()
-    locks: dict[str, threading.RLock] = field(default_factory=dict)
+    holds: Holds = field(default_factory=Holds)
 
     def run(self, run_id: str, start: int, part: int = 0) -> str:
         """One part of a run, from step `start` on; its status. What a DBOS workflow executes."""
+        storage.before(self, run_id)
         return Part(self, run_id, part).go(start)
 
     def queued(self, after: int = 0) -> list[tuple[int, str, int, int]]:
@@ -80,14 +81,6 @@ class Loop:
         """Takes back what a run did so far: the answer to a person's no."""
         Undo(self.lake, self.journal, run_id, lambda *fact: self.journal.append(run_id, *fact)).all()
 
-    @contextmanager
-    def holding(self, tables: Iterable[str]) -> Iterator[None]:
-        """Holds the tables for a whole run, so that no other run builds on what may yet be undone."""
-        with ExitStack() as held:
-            for table in sorted({t.lower() for t in tables}):
-                held.enter_context(self.locks.setdefault(table, threading.RLock()))
-            yield
-
 
 class Part:
     """The steps of one run from a start, in one workflow."""
@@ -99,10 +92,12 @@ class Part:
         self.proposed = proposed.data
         self.steps = parse(self.proposed["plan"]).steps
         self.stages: dict[int, Stage] = {}
+        self.resolutions: dict[int, tuple[Step, Context]] = {}
+        self.staged_again: dict[int, int] = {}
 
     def go(self, start: int) -> str:
         rest = range(start, len(self.steps))
-        with self.loop.holding(t for i in rest for t in self.writes(i)):
+        with self.loop.holds.tables((t for i in rest for t in self.writes(i)), f"{self.run_id}.{self.part}"):
             status = next((s for i in rest if (s := self.step(i)) != "succeeded"), "succeeded")
             if status == "succeeded" and self.journal.get(self.run_id, "fix.begun"):
                 status = self.mended()
@@ -123,14 +118,17 @@ class Part:
                 undone = self.phase(f"{i}.undo", self.undo)
                 return "failed" if reaction == "fail" or "error" in undone else "rolled_back"
             do = self.audit if reaction == "audit" else self.publish
-            event = self.phase(f"{i}.{reaction}", partial(do, i, event))
+            event = self.phase(f"{i}.{reaction}", partial(restage.unless_lost, partial(do, i, event)))
+            if event.get("event") == restage.LOST:
+                self.staged_again[i] = self.staged_again.get(i, 0) + 1
+                event = self.phase(f"{i}.stage", partial(restage.again, self, i))
 
     def begun(self, i: int) -> Facts:
         """The step's first event: its stage is full, its act is done, or a person has accepted its audit."""
         if not isinstance(actions()[self.steps[i].verb], TableAction):
             return self.phase(f"{i}.act", lambda: self.act(i))
-        asked = self.journal.get(self.run_id, f"{i}.approval")
-        if asked is not None and self.journal.get(self.run_id, f"{i}.approved") is not None:
+        asked = restage.asked_about(self, i)
+        if asked is not None and restage.granted(self, asked):
             return {**asked.data["audited"], "accepted": True}
         return self.phase(f"{i}.stage", lambda: self.stage(i))
 
@@ -213,7 +211,7 @@ class Part:
         stage.save()
         self.stages[i] = stage
         snapshot = stage.snapshot()
-        if not snapshot.rows and staged.mode != "replace" and self.loop.lake.exists(staged.table):
+        if not snapshot.rows and following.idle(self.loop.lake, staged):
             return self.nothing_new(i, staged, stage)
         facts: Facts = {
             "event": "data.ready",
@@ -228,28 +226,24 @@ class Part:
             "ms": _ms(started),
         }
         shown = {k: v for k, v in facts.items() if k not in ("event", "facts")}
-        self.tell(f"{i}.data", "data.ready", {**shown, "step": print_step(step)})
+        self.tell(f"{i}.data{restage.suffix(self, i)}", "data.ready", {**shown, "step": print_step(step)})
         return facts
 
     def nothing_new(self, i: int, staged: Staged, stage: Stage) -> Facts:
         """An incremental load that found no good row leaves the table as it is; rejected ones go to its quarantine."""
-        gate, table = Gate(self.loop.workspace, self.loop.lake, self.loop.engine), staged.table
-        aside = gate.set_aside(stage, {"facts": staged.facts}, stage.stamp, self.steps[i])
+        gate, outputs = Gate(self.loop.workspace, self.loop.lake, self.loop.engine), []
+        if self.loop.lake.exists(staged.table):
+            aside = gate.set_aside(stage, {"facts": staged.facts}, stage.stamp, self.steps[i])
+            outputs = [following.unchanged(self.loop.lake, staged.table, aside)]
         self.stages.pop(i).discard()
-        version = self.loop.lake.snapshot(table).version
-        output = {"table": table, "version": version, "rows_written": 0, "rows_quarantined": aside}
-        self.tell(
-            f"{i}.done",
-            "step.done",
-            {"outputs": [output], "step": print_step(self.steps[i]), "verb": self.steps[i].verb, "note": "nothing new"},
-        )
+        said = {"step": print_step(self.steps[i]), "verb": self.steps[i].verb, "note": "nothing new"}
+        self.tell(f"{i}.done", "step.done", {"outputs": outputs, "findings": staged.facts.get("findings", []), **said})
         return {"event": "step.done"}
 
     def audit(self, i: int, ready: Facts) -> Facts:
         """The quality gate looks at the stage."""
-        step, context, started = self.resolved(i)
+        step, context, started = self.known(i)
         stage = self.staged(i, ready, context)
-        accepted = self.journal.get(self.run_id, f"{i}.approved") is not None
         verdict = Gate(self.loop.workspace, self.loop.lake, self.loop.engine).audit(stage, _staged(ready), step, context)
         kind = "quality.passed" if verdict.passed else "quality.failed"
         data = {
@@ -262,34 +256,29 @@ class Part:
             "why": verdict.why,
             "ms": _ms(started),
         }
-        self.tell(f"{i}.audit", kind, data)
-        return {**ready, **data, "event": kind, "accepted": accepted}
+        self.tell(f"{i}.audit{restage.suffix(self, i)}", kind, data)
+        return {**ready, **data, "event": kind, "accepted": restage.still_accepted(self, i, data["findings"])}
 
     def publish(self, i: int, audited: Facts) -> Facts:
         """One commit for the table, and one for its quarantine when rows are set aside."""
-        step, context, started = self.resolved(i)
+        step, context, started = self.known(i)
         lake, table, stamp = self.loop.lake, audited["table"], context.stamp
+        aside = Stamp(stamp.run, restage.aside_step(self, i))
+        self.loop.holds.fence()
         done = lake.published(table, stamp) if lake.exists(table) else None
         if done is None:
             stage = self.staged(i, audited, context)
             gate = Gate(self.loop.workspace, lake, self.loop.engine)
-            quarantined = gate.set_aside(stage, audited, stamp, step)
+            quarantined = gate.set_aside(stage, audited, aside, step)
             staged = _staged(audited)
             faults.boundary(f"between:{i}.publish")
             before = lake.snapshot(table).rows if lake.exists(table) else None
             profile = waiting(stage)
-            done = lake.publish(
-                stage,
-                staged.mode,
-                staged.keys,
-                partition_by=staged.partition_by,
-                sort_by=staged.sort_by,
-                operation=step.verb,
-            )
+            done = following.published(stage, staged, step, context)
             remember(lake, profile, done)
             self.loop.watch("table.published", {"table": table, "rows": done.rows, "was": before})
         else:
-            quarantined = Gate(self.loop.workspace, lake, self.loop.engine).already_aside(table, stamp) or 0
+            quarantined = Gate(self.loop.workspace, lake, self.loop.engine).already_aside(table, aside) or 0
             if left := lake.reopen(table, stamp):
                 left.discard()
         self.record_publish(i, step, context, audited, done.version, quarantined, _ms(started))
@@ -308,7 +297,7 @@ class Part:
         data = {
             "table": audited["table"],
             "version": version,
-            "rows": audited["rows"] + len(facts.get("rejected", ())) - quarantined,
+            "rows": audited["rows"] + len(facts.get("rejected", ())) + facts.get("aside", {}).get("rows", 0) - quarantined,
             "total_rows": snapshot.rows,
             "rows_quarantined": quarantined,
             "mode": audited["mode"],
@@ -318,6 +307,7 @@ class Part:
             "columns": {k: list(v) for k, v in action.origins(step, catalog, context.typing).items()},
             "resource": facts.get("resource", ""),
             "archive": facts.get("archive", ""),
+            **({"note": facts["note"]} if facts.get("note") else {}),
             "layout_before": {k: v for k, v in self.loop.lake.settings(audited["table"]).items() if k in LAYOUT},
             "bytes": snapshot.bytes,
             "ms": ms,
@@ -326,13 +316,13 @@ class Part:
         if audited.get("schema"):
             changed = {"table": audited["table"], "version": version, "changes": audited["schema"]}
             self.tell(f"{i}.schema", "schema.changed", changed)
-        self.react_to_storage()
 
     def act(self, i: int) -> Facts:
         """A verb that isn't a table's rows: one repeatable act, and the facts it returns."""
         step, context, started = self.resolved(i)
         action = actions()[step.verb]
         assert isinstance(action, Effect)
+        self.loop.holds.fence()
         facts = action.act(step, context)
         for n, (kind, data) in enumerate(facts.get("events", ())):
             said = {"step": print_step(step), "intent": self.proposed["intent"]}
@@ -362,7 +352,7 @@ class Part:
             "kind": "review",
             "audited": event,
         }
-        self.tell(f"{i}.approval", "approval.requested", data)
+        self.tell(f"{i}.approval{restage.suffix(self, i)}", "approval.requested", data)
         return {"event": "approval.requested"}
 
     def mended(self) -> str:
@@ -375,6 +365,7 @@ class Part:
 
     def undo(self) -> Facts:
         """Returns everything that this run changed to what it was."""
+        self.loop.holds.fence()
         for stage in self.stages.values():
             stage.discard()
         fixes.give_back_rules(self.loop, self.run_id)
@@ -383,6 +374,7 @@ class Part:
 
     def finish(self, status: str) -> Facts:
         """Says how this part of the run ended: each part says it once."""
+        storage.settle(self.loop, self.run_id, status, self.tell)
         self.tell(f"finished.{self.part}.{status}", "run.finished", {"status": status})
         try:
             openlineage.emit(self.loop.workspace, self.journal.events(self.run_id))
@@ -398,15 +390,22 @@ class Part:
         self.loop.watch(kind, data)
 
     def resolved(self, i: int) -> tuple[Step, Context, float]:
-        """The step against the catalog as it is now, and what it works with."""
+        """The step against the catalog as it was before the step, and what it works with."""
         started = time.perf_counter()
         step = self.steps[i]
         learn = (
             [str(step.args["resource"]).partition(".")[0]] if step.verb == "ingest" and self.undeclared(step) else []
         )
-        catalog = self.loop.knowledge.catalog(learn)
+        catalog = restage.as_before(self, i, self.loop.knowledge.catalog(learn))
         context = self.context(i, catalog)
-        return actions()[step.verb].resolve(step, catalog, context.typing), context, started
+        step = actions()[step.verb].resolve(step, catalog, context.typing)
+        self.resolutions[i] = step, context
+        return step, context, started
+
+    def known(self, i: int) -> tuple[Step, Context, float]:
+        """The step as it was resolved for its stage; anew after a crash."""
+        started = time.perf_counter()
+        return (*self.resolutions[i], started) if i in self.resolutions else self.resolved(i)
 
     def undeclared(self, step: Step) -> bool:
         return step.args["resource"] not in self.loop.knowledge.catalog().resources
@@ -452,23 +451,12 @@ class Part:
                     {"intent": intent, "why": decision.why, "agent": reaction[6:]},
                 )
 
-    def react_to_storage(self) -> None:
-        used, quota = self.loop.lake.size(), self.loop.workspace.policy.quota_gb * 1e9
-        if used > 0.8 * quota:
-            facts = {"used_bytes": used, "quota_bytes": quota, "share": round(used / quota, 3)}
-            self.tell("storage", "storage.near_capacity", facts)
-            self.follow_up("storage.near_capacity", facts, "storage")
-
     def staged(self, i: int, ready: Facts, context: Context) -> Stage:
-        """The stage of a step, reopened after a crash. Raises Damaged when its files are gone: nothing unseen is published."""
+        """The stage of a step, reopened after a crash. Raises StageLost when its files are gone."""
         if i not in self.stages:
             reopened = self.loop.lake.reopen(ready["table"], context.stamp)
             if reopened is None:
-                raise Damaged(
-                    f"the staged rows for {ready['table']!r} are gone",
-                    where=print_step(self.steps[i]),
-                    hint="Nothing was published. Run it again.",
-                )
+                raise restage.StageLost(f"the staged rows for {ready['table']!r} are gone", where=print_step(self.steps[i]))
             self.stages[i] = reopened
         return self.stages[i]
 

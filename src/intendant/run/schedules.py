@@ -6,7 +6,8 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,8 +15,10 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from intendant.errors import IntendantError
+from intendant.run import refresh
 from intendant.run.journal import Journal
 from intendant.run.lineage import recipe
+from intendant.run.storage_keeping import Keeper
 from intendant.types import Json, Result
 
 if TYPE_CHECKING:
@@ -71,12 +74,35 @@ def fire_due(app: Intendant, now: datetime) -> list[Result]:
         key = f"{s['target']} {due.isoformat()}"
         if due <= datetime.fromisoformat(s["since"]) or app.journal.get("schedules", key) is not None:
             continue
-        run_id = f"{due.astimezone(UTC):%y%m%d-%H%M%S}-s{hashlib.sha256(key.encode()).hexdigest()[:7]}"
-        result = fire(app, s, run_id)
-        fact = {"target": s["target"], "due": due.isoformat(), "run_id": result.run_id, "status": result.status}
-        app.journal.append("schedules", key, "schedule.fired", fact)
-        out.append(result)
+        with claimed(app, key) as mine:
+            if not mine or app.journal.get("schedules", key) is not None:
+                continue
+            run_id = f"{due.astimezone(UTC):%y%m%d-%H%M%S}-s{hashlib.sha256(key.encode()).hexdigest()[:7]}"
+            idle = refresh.idle(app, s, run_id)
+            result = Result("succeeded", intent=str(s["plan"]), reason=idle) if idle else fire(app, s, run_id)
+            fact = {"target": s["target"], "due": due.isoformat(), "run_id": result.run_id, "status": result.status}
+            fact |= {"note": idle} if idle else {}
+            done = result.status == "succeeded" and idle != refresh.RUNNING
+            if done and (marks := refresh.marks(app, s)) is not None:
+                fact["marks"] = marks
+            app.journal.append("schedules", key, "schedule.fired", fact)
+            out.append(result)
     return out
+
+
+@contextmanager
+def claimed(app: Intendant, key: str) -> Iterator[bool]:
+    """Whether this worker fires a due time: the only one at it, or the next one when the one at it died."""
+    if app.team is None:
+        yield True
+        return
+    part = f"schedule {key}"
+    mine = app.team.claim(part)
+    try:
+        yield mine
+    finally:
+        if mine:
+            app.team.done(part)
 
 
 def fire(app: Intendant, schedule: dict[str, Json], run_id: str) -> Result:
@@ -113,15 +139,19 @@ def refill(app: Intendant, table: str) -> str:
 def run_forever(app: Intendant, stopped: Callable[[], bool], every: float = 1.0) -> None:
     """Fires schedules as they fall due until `stopped`; and finishes queued runs of other processes.
 
-    Another process may own the execution meanwhile; this one takes over when that ends. A fault that time may mend (a
-    full disk) is said and tried again.
+    Another process may own the execution meanwhile; this one takes over when that ends. With the state in PostgreSQL every
+    such process takes its share. A fault that time may mend (a full disk, a database that is away) is said and tried again.
     """
-    said = ""
+    said, keeper = "", Keeper()
+    app.owner.serve()
     while not stopped():
         try:
-            app.owner.check()
+            broken = app.owner.broken
             if app.owner.acquire():
                 fire_due(app, datetime.now(UTC))
+                keeper.look(app)
+            if broken is not None:
+                raise broken
             said = ""
         except IntendantError as e:
             if str(e) != said:
