@@ -13,6 +13,7 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
+from tests.servers import mysql
 from tests.servers.postgres import fresh_database
 
 from intendant.errors import EngineError, SourceRefused, UsageError
@@ -57,7 +58,7 @@ def rows(*ids: int, name: str = "n") -> pa.Table:
     })
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], list[Any]], Path]:
     if request.param == "sqlite":
         def ask(sql: str) -> list[Any]:
@@ -67,6 +68,16 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callabl
             return found
 
         return "sqlite:///a.db", ask, tmp_path
+    if request.param == "mysql":
+        mysql_url = mysql.fresh_database()
+
+        def answered(sql: str) -> list[Any]:
+            with mysql.connect(mysql_url) as con, con.cursor() as cursor:
+                cursor.execute("SET SESSION sql_mode = 'ANSI_QUOTES'")
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+
+        return mysql_url, answered, tmp_path
     url = fresh_database()
 
     def asked(sql: str) -> list[Any]:
@@ -96,6 +107,9 @@ def test_values_arrive_as_what_they_are(target: Target) -> None:
     deliver(url, "my table", [rows(1)], "replace", root=root)
     (row,) = ask('SELECT day, at, price, nested, ok, "none" FROM "my table"')
     sqlite_row = ("2024-01-01", "2024-01-01 10:00:00", 1.25, '{"a": [1]}', 1, None)
+    if url.startswith("mysql"):
+        assert row == (date(2024, 1, 1), datetime(2024, 1, 1, 10), Decimal("1.25"), '{"a": [1]}', 1, None)
+        return
     other = (date(2024, 1, 1), datetime(2024, 1, 1, 10), Decimal("1.25"), {"a": [1]}, True, None)
     assert row == (sqlite_row if url.startswith("sqlite") else other)
 
@@ -113,7 +127,7 @@ def test_a_delivery_that_breaks_leaves_what_was_there(target: Target) -> None:
     assert ask(IDS) == [(1, "n")]
 
 
-LEDGER = "SELECT run, step, \"table\", rows FROM intendant_deliveries ORDER BY 1, 2"
+LEDGER = "SELECT run, step, \"table\", \"rows\" FROM intendant_deliveries ORDER BY 1, 2"
 
 
 @pytest.mark.parametrize("mode", ["append", "replace", "upsert"])
@@ -170,5 +184,5 @@ def test_an_upsert_needs_its_keys(target: Target) -> None:
 
 
 def test_another_database_is_refused() -> None:
-    with pytest.raises(UsageError, match="SQLite or PostgreSQL"):
-        deliver("mysql://x", "t", [rows(1)], "append")
+    with pytest.raises(UsageError, match="SQLite, PostgreSQL or MySQL"):
+        deliver("oracle://x", "t", [rows(1)], "append")

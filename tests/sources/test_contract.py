@@ -16,14 +16,14 @@ from intendant.sources.base import Source
 from intendant.types import ReadRequest
 
 
-@pytest.fixture(params=kinds())
+@pytest.fixture(params=[*kinds(), *(world for world in WORLDS if world not in kinds())])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     with WORLDS[request.param](tmp_path) as config:
         yield open_source("shop", config, tmp_path)
 
 
 def silent(kind: str, data: Any) -> None:
-    assert kind in ("source.progress",), (kind, data)
+    assert kind in ("source.progress", "source.position"), (kind, data)
 
 
 def read(source: Source, request: ReadRequest) -> pa.Table:

@@ -25,9 +25,9 @@ from intendant.errors import (
     SourceUnreachable,
     WorkspaceError,
 )
+from intendant.objects.addresses import as_folder, covers, pattern_of
 from intendant.sources import open_source
 from intendant.sources.base import Source
-from intendant.sources.wire.addresses import as_folder, covers, pattern_of
 from intendant.types import ReadRequest
 
 SECRET = "a-secret-key-that-nobody-may-see"

@@ -7,11 +7,15 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.servers.kafka import KafkaServer
+from tests.servers.mysql import connect, fresh_database
 from tests.servers.rest import Collection, RestServer
+from tests.sources.workbooks import xlsx
 
 __all__ = ["BAD_CONFIGS", "ROWS", "WORLDS"]
 
@@ -42,6 +46,15 @@ def files(root: Path) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
+def excel(root: Path) -> Iterator[Mapping[str, Any]]:
+    (root / "drops").mkdir()
+    rows = [[*list(row.values())[:-1], datetime.fromisoformat(row["created_at"])] for row in ROWS]
+    xlsx(root / "drops" / "orders.xlsx", {"Orders": [["The orders"], [], list(ROWS[0]), *rows]})
+    xlsx(root / "drops" / "nothing.xlsx", {"Nothing": [["id", "created_at"]]})
+    yield {"kind": "files", "path": "drops/"}
+
+
+@contextmanager
 def sql(root: Path) -> Iterator[Mapping[str, Any]]:
     con = sqlite3.connect(root / "shop.db")
     con.execute('CREATE TABLE orders (id INTEGER PRIMARY KEY, "Select" INTEGER, "two words" TEXT, "quo""te" REAL, '
@@ -54,12 +67,34 @@ def sql(root: Path) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
+def mysql(root: Path) -> Iterator[Mapping[str, Any]]:
+    url = fresh_database()
+    with connect(url) as con, con.cursor() as cursor:
+        cursor.execute("CREATE TABLE orders (id BIGINT PRIMARY KEY, `Select` INT, `two words` TEXT, `quo\"te` DOUBLE, code VARCHAR(9), "
+                       "created_at DATETIME(6))")
+        cursor.executemany("INSERT INTO orders VALUES (%s, %s, %s, %s, %s, %s)", [tuple(row.values()) for row in ROWS])
+        cursor.execute("CREATE TABLE nothing (id INT)")
+    yield {"kind": "sql", "url": url}
+
+
+@contextmanager
 def kafka(root: Path) -> Iterator[Mapping[str, Any]]:
     server = KafkaServer({"orders": [json.dumps(row).encode() for row in ROWS], "nothing": []})
     yield {"kind": "kafka", "brokers": server.brokers, "topics": ["orders", "nothing"]}
 
 
-WORLDS: Mapping[str, World] = {"rest": rest, "files": files, "sql": sql, "kafka": kafka}
+@contextmanager
+def dlt(root: Path) -> Iterator[Mapping[str, Any]]:
+    pytest.importorskip("dlt", reason="needs the extra dlt")
+    with RestServer({"/orders": Collection(ROWS, "next_url", 100), "/nothing": Collection([], "next_url")}) as api:
+        client = {"base_url": api.url, "paginator": {"type": "json_link", "next_url_path": "next"}}
+        resources = [{"name": name, "endpoint": {"path": name, "data_selector": "data"}} for name in ("orders", "nothing")]
+        args = {"config": {"client": client, "resources": resources}}
+        yield {"kind": "dlt", "source": "dlt.sources.rest_api:rest_api_source", "args": args}
+
+
+WORLDS: Mapping[str, World] = {"rest": rest, "files": files, "sql": sql, "kafka": kafka, "excel": excel, "mysql": mysql, "dlt": dlt}
+"""A world for each kind, and more for kinds that speak several formats."""
 BAD_CONFIGS: Mapping[str, tuple[tuple[Mapping[str, Any], str], ...]] = {
     "rest": (({}, "needs a url"), ({"url": "ftp://x"}, "http or https"), ({"url": "http://x", "auht": 1}, "'auth'"),
              ({"url": "http://x", "auth": {"beerer": "t"}}, "'bearer'"),
@@ -67,6 +102,11 @@ BAD_CONFIGS: Mapping[str, tuple[tuple[Mapping[str, Any], str], ...]] = {
              ({"url": "http://x", "limits": {"requests_per_second": -1}}, "above 0"),
              ({"url": "http://x", "timeouts": {"conect": 1}}, "'connect'")),
     "files": (({}, "needs a path"), ({"path": "x", "pth": 1}, "'path'")),
-    "sql": (({}, "needs a url"), ({"url": "oracle://x"}, "SQLite or PostgreSQL")),
+    "sql": (({}, "needs a url"), ({"url": "oracle://x"}, "SQLite, PostgreSQL or MySQL"),
+            ({"url": "mysql://u@h"}, "names no host or no database"), ({"url": "mysql://u:a/b@h/d"}, "url of MySQL can't be read"),
+            ({"url": "mysql://u@h/d?ssl_mod=x"}, "'ssl_mode'"), ({"url": "mysql://u@h/d?ssl_mode=on"}, "ssl_mode is one of")),
+    "dlt": (({}, "needs a source"), ({"source": "os"}, "module:function"), ({"source": "a:b", "args": 1}, "args must be a table"),
+            ({"source": "a:b", "arg": {}}, "'args'"),
+            ({"source": "a:b", "resources": {"x": {"kei": 1}}}, "'key'")),
     "kafka": (({}, "needs brokers"), ({"brokers": "x:1"}, "needs topics")),
 }

@@ -1,4 +1,4 @@
-"""Delivers rows into a table of SQLite or PostgreSQL in one transaction: all of them, or none."""
+"""Delivers rows into a table of SQLite, PostgreSQL or MySQL in one transaction: all of them, or none."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def deliver(url: str, table: str, data: Iterable[pa.Table], mode: Mode, keys: Se
             root: Path = Path(), stamp: Stamp | None = None) -> int:
     """Writes all rows of `data` into `table` and returns how many; the batches share one schema.
 
-    `url` is sqlite:///path (relative to `root`) or postgresql://...; in PostgreSQL `schema.table` names a schema.
-    `replace` makes the table anew (a PostgreSQL table with the same columns and fitting types keeps its definition);
+    `url` is sqlite:///path (relative to `root`), postgresql://... or mysql://...; in PostgreSQL `schema.table`
+    names a schema. `replace` makes the table anew (in PostgreSQL and MySQL one with the same columns and fitting types keeps
+    its definition);
     `append` and `upsert` make it when it isn't there; `upsert` replaces the rows that have the same `keys`. Structs and
     maps are delivered as JSON. A value that the target's column would change is refused. Raises UsageError,
     SourceRefused (the database said no), SourceUnreachable.
@@ -48,5 +49,9 @@ def deliver(url: str, table: str, data: Iterable[pa.Table], mode: Mode, keys: Se
         from intendant.sinks.postgres import to_postgres
 
         return to_postgres(url, table, first.schema, rows, mode, keys, stamp)
-    raise UsageError("A delivery needs a url of SQLite or PostgreSQL", where=table,
+    if url.startswith(("mysql://", "mariadb://")):
+        from intendant.sinks.mysql import to_mysql
+
+        return to_mysql(url, table, first.schema, rows, mode, keys, stamp)
+    raise UsageError("A delivery needs a url of SQLite, PostgreSQL or MySQL", where=table,
                      hint='Write "sqlite:///name.db" or "postgresql://user@host/db".')

@@ -6,7 +6,7 @@ To add a kind of source, write one file in this folder with one subclass of `Sou
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +21,9 @@ Notify = Callable[[str, Mapping[str, Json]], None]
 """Told of what happens while reading: ("source.throttled", {...}), ("source.retried", {...}), ("source.progress",
 {"rows": n, "total": n or None}), ("source.row_rejected", {"reason", "raw"}), ("source.mixed_column", {"column"}): once
 for a column of JSON in which numbers and texts were mixed, within a batch or over several, which comes as text although
-a number type may hold most of it without bending a value."""
+a number type may hold most of it without bending a value. A stream also tells ("source.position", {"position"}): where a
+read that came to its end stands; ("source.gap", {"evidence", "messages"}): what can't be read any more; and
+("source.tombstones", {"messages"})."""
 
 
 class Source(ABC):
@@ -34,6 +36,8 @@ class Source(ABC):
     kind: ClassVar[str]
     summary: ClassVar[str]
     example: ClassVar[str]
+    follows: ClassVar[bool] = False
+    """Whether it knows by itself what is new since a position it told (`ReadRequest.position`)."""
     settings: ClassVar[Mapping[str, str]]
     """Every key the config may have, with its description; an unknown key is a WorkspaceError with did-you-mean."""
 
@@ -82,6 +86,14 @@ class Source(ABC):
         one down may ignore it, but must push down what its protocol allows so that not everything is read. Nested
         data stays STRUCT and LIST. Raises SourceError; a page is accepted whole or not at all.
         """
+
+    def direct(self, request: ReadRequest) -> Sequence[tuple[str, Sequence[Json]]]:
+        """SELECTs with their parameters, which an engine that may read files can run instead of `read`; () without any.
+
+        Together they give the same rows in the same order, or one of them fails: then `read` tells what is wrong, or takes
+        the care that is needed.
+        """
+        return ()
 
     def peek(self, resource: str, rows: int = 200) -> pa.Table:
         """A few rows, to learn columns and types. Raises SourceError."""

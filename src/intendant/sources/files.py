@@ -1,4 +1,4 @@
-"""Files of a folder, of S3-compatible storage or behind http(s): CSV, JSON, JSON lines and Parquet, packed or not.
+"""Files of a folder, of S3-compatible storage or behind http(s): CSV, JSON, JSON lines, Parquet and workbooks.
 
 CSV columns get a type only when every value of the whole file survives it: codes with leading zeros stay text.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import duckdb
 import pyarrow as pa
 
 from intendant.errors import PathRefused, SourceDamaged, SourceRefused, WorkspaceError, did_you_mean
+from intendant.objects.addresses import as_folder, covers
 from intendant.sources.base import Notify, Source
-from intendant.sources.wire.addresses import as_folder, covers
 from intendant.sources.wire.columns import engine
 from intendant.sources.wire.csv import Csv
 from intendant.sources.wire.documents import document_tables
+from intendant.sources.wire.excel import ENDINGS, Excel, sheets_shown
 from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.pace import Pace
 from intendant.sources.wire.query import condition, quoted, values_of
@@ -29,14 +30,16 @@ from intendant.types import Json, ReadRequest, Resource
 __all__ = ["FilesSource"]
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
-           ".parquet": "parquet", ".pq": "parquet"}
+           ".parquet": "parquet", ".pq": "parquet", **dict.fromkeys(ENDINGS, "excel")}
 PACKED = (".gz", ".zst")
 BATCH_ROWS = 100_000
 RESOURCE_KEYS = {
     "path": "file or glob, from the source's folder",
     "key": "column that identifies a row",
     "timestamp": "column that tells when a row was made or changed",
-    "format": "csv, json, jsonl or parquet, where the name doesn't tell",
+    "format": "csv, json, jsonl, parquet or excel, where the name doesn't tell",
+    "sheet": "of a workbook; the first that is shown when left out",
+    "header_row": "row of a sheet that names the columns, 0 for none; found when left out",
 }
 
 
@@ -44,14 +47,16 @@ class FilesSource(Source):
     """A file, a glob or a folder; each file, or sub-folder of files, is a resource."""
 
     kind = "files"
-    summary = "CSV, JSON, JSON lines and Parquet files, packed or not"
+    summary = "CSV, JSON, JSON lines and Parquet files, packed or not, and Excel and OpenDocument workbooks"
     example = 'kind = "files"\npath = "drops/"'
     settings = {
         "path": "folder, file or glob, from the workspace; s3://bucket/folder/*.csv; an http(s) address of a file",
-        "resources": "name = { path, key, timestamp, format }; every file when left out",
+        "resources": "name = { path, key, timestamp, format, sheet, header_row }; every file when left out",
         "limits": "{ rows_per_second }",
         "header": "whether CSV files start with column names; found out when left out",
         "delimiter": "of CSV files; found out when left out",
+        "sheet": "of workbooks; the first that is shown when left out",
+        "header_row": "row of a sheet that names the columns, 0 for none; found when left out",
         "endpoint": "address of the S3-compatible storage; AWS when left out",
         "region": "of the bucket; AWS_REGION or us-east-1 when left out",
         "access_key": "for S3, as ${NAME}; AWS_ACCESS_KEY_ID when left out",
@@ -76,6 +81,8 @@ class FilesSource(Source):
             raise WorkspaceError("writable is for a path on S3 storage", where=self.where,
                                  hint="Exports into the workspace's own folders need no permission.")
         self.limit("rows_per_second")
+        for settings in (config, *(config.get("resources") or {}).values()):
+            _check_sheet(settings, self.where)
         for resource, table in (config.get("resources") or {}).items():
             for key in table:
                 if key not in RESOURCE_KEYS:
@@ -93,7 +100,23 @@ class FilesSource(Source):
         declared = self.config.get("resources") or {}
         if declared:
             return tuple(Resource(self.name, n, t.get("key"), t.get("timestamp")) for n, t in declared.items())
-        return tuple(Resource(self.name, name) for name in self._found())
+        return tuple(Resource(self.name, name) for name in self._with_sheets(self._found()))
+
+    def _with_sheets(self, found: Mapping[str, list[str]]) -> list[str]:
+        """The names found, and NAME.SHEET for the further sheets that a workbook on this machine shows."""
+        names = []
+        for name, files in found.items():
+            names.append(name)
+            if len(files) == 1 and not is_remote(files[0]) and _format(name_of(files[0])) == "excel" and not self.config.get("sheet"):
+                names += [f"{name}.{sheet}" for sheet in sheets_shown(files[0], self.where)[1:]]
+        return names
+
+    def _sheet(self, resource: str) -> tuple[str | None, int | None]:
+        """Sheet and header row of a resource, as it is declared or named."""
+        declared = (self.config.get("resources") or {}).get(resource, {})
+        of_book = _book(resource, self._found()) if not self.config.get("resources") else None
+        sheet = resource[len(of_book) + 1:] if of_book else declared.get("sheet", self.config.get("sheet"))
+        return sheet, declared.get("header_row", self.config.get("header_row"))
 
     def _found(self) -> dict[str, list[str]]:
         """Name -> files of every resource that isn't declared."""
@@ -148,9 +171,10 @@ class FilesSource(Source):
             format_ = declared[resource].get("format")
         else:
             found = self._found()
-            if resource not in found:
+            book = _book(resource, found)
+            if resource not in found and book is None:
                 raise self.unknown_resource(resource, found)
-            files, format_ = found[resource], None
+            files, format_ = found[book or resource], None
         if not files:
             raise SourceRefused(f"No file for the resource {resource!r}",
                                 where=self.where if is_remote(self.path) else str(self.folder),
@@ -210,6 +234,23 @@ class FilesSource(Source):
         finally:
             con.close()
 
+    def direct(self, request: ReadRequest) -> Sequence[tuple[str, Sequence[Json]]]:
+        """See Source.direct: for all rows of local CSV files, read at full speed."""
+        whole = request == ReadRequest(request.resource)
+        files, format_ = self._of(request.resource, _silent) if whole else ([], "")
+        if format_ != "csv" or is_remote(files[0]) or self.limit("rows_per_second"):
+            return ()
+        con = engine()
+        try:
+            opened = [Csv(con, file, self.config.get("delimiter"), self.config.get("header")) for file in files]
+            statements = [csv.statement() for csv in opened]
+        except duckdb.Error:
+            return ()
+        finally:
+            con.close()
+        found = [(sql, [file]) for sql, file in zip(statements, files, strict=True) if sql]
+        return found if len(found) == len(files) else ()
+
     def _tables(self, con: duckdb.DuckDBPyConnection, files: list[str], format_: str, request: ReadRequest,
                 notify: Notify) -> Iterator[pa.Table]:
         kinds = Kinds()
@@ -233,6 +274,12 @@ class FilesSource(Source):
             for table in document_tables(con, files, reject, self.where, kinds):
                 kinds.tell(notify)
                 yield table
+            return
+        if format_ == "excel":
+            sheet, header_row = self._sheet(request.resource)
+            for file in files:
+                yield from Excel(file, self.where, sheet, header_row).tables(request, reject, kinds)
+                kinds.tell(notify)
             return
         if format_ == "csv":
             for file in files:
@@ -267,6 +314,20 @@ def _unpacked(name: str) -> str:
 
 def _format(name: str) -> str:
     return FORMATS.get(Path(_unpacked(name)).suffix.lower(), "")
+
+
+def _book(resource: str, found: Mapping[str, list[str]]) -> str | None:
+    """The workbook that a resource NAME.SHEET is a sheet of; None for one that is found under its own name."""
+    books = [n for n, files in found.items() if resource.startswith(f"{n}.") and _format(name_of(files[0])) == "excel"]
+    return max(books, key=len, default=None) if resource not in found else None
+
+
+def _check_sheet(settings: Mapping[str, Json], where: str) -> None:
+    row, sheet = settings.get("header_row", 1), settings.get("sheet", "")
+    if isinstance(row, bool) or not isinstance(row, int) or row < 0:
+        raise WorkspaceError(f"header_row must be a row's number, not {row!r}", where=where, hint="Write header_row = 3, or 0 for none.")
+    if not isinstance(sheet, str):
+        raise WorkspaceError(f"sheet must be a sheet's name, not {sheet!r}", where=where, hint='Write sheet = "Sales".')
 
 
 def _stem(name: str) -> str:

@@ -57,6 +57,7 @@ class JsonRows:
         self._con.execute("SET enable_external_file_cache = false")  # a file's content changes under its name
         self._known, self._kinds = known or Known(), kinds or Kinds()
         self._within: Mapping[str, Collection[Kind]] = {}
+        self._poisoned = False
         if not alone:
             self._con.execute("SET threads = 1")
 
@@ -73,7 +74,15 @@ class JsonRows:
 
     def messages(self, texts: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
         """One row per text; a text that is not one JSON object is rejected, however many are."""
-        return self._noted(self._messages(texts, reject, where))
+        table, bad = self.objects(texts)
+        for i, reason in bad:
+            reject(reason, texts[i][:500].decode("utf-8", "backslashreplace"))
+        return table
+
+    def objects(self, texts: Sequence[bytes]) -> tuple[pa.Table, list[tuple[int, str]]]:
+        """One row per text that is a JSON object, in order, and of the others which they are and why not."""
+        table, bad = self._objects(texts)
+        return self._noted(table), bad
 
     def _noted(self, table: pa.Table) -> pa.Table:
         self._kinds.note(table, self._within)
@@ -100,26 +109,36 @@ class JsonRows:
         clean = [array for array in clean if array != b"[]"]
         return self._parse(clean) if clean else pa.table({})
 
-    def _messages(self, texts: Sequence[bytes], reject: Reject, where: str) -> pa.Table:
-        array = b"[" + b",".join(texts) + b"]"
-        quick = self._quick([array]) if texts else None
+    def _objects(self, texts: Sequence[bytes]) -> tuple[pa.Table, list[tuple[int, str]]]:
+        if not texts:
+            return pa.table({}), []
+        tried = not self._poisoned  # where the texts before had bad ones among them, these are looked for first
+        table = self._one_each(texts) if tried else None
+        if table is not None:
+            return table, []
+        bad = {i: reason for i in _suspects(texts, self._con) if (reason := fault(texts[i]))}
+        self._poisoned = bool(bad)
+        good = [text for i, text in enumerate(texts) if i not in bad]
+        table = self._one_each(good) if good and (bad or not tried) else None
+        if table is None:  # what is wrong can't be told from outside
+            bad = {i: reason for i, text in enumerate(texts) if (reason := fault(text))}
+            good = [text for i, text in enumerate(texts) if i not in bad]
+            table = self._parse(_arrays(good)) if good else pa.table({})
+        return table, sorted(bad.items())
+
+    def _one_each(self, texts: Sequence[bytes]) -> pa.Table | None:
+        """A row for each of the texts; None when not every one of them is an object."""
+        arrays = _arrays(texts)
+        quick = self._quick(arrays)
         if quick is not None and quick.num_rows == len(texts):
             return quick
-        if not any(mark in array for mark in SUSPECTS) and not too_deep(array):
-            try:
-                table = self._parse([array])
-            except duckdb.Error:
-                table = None
-            if table is not None and table.num_rows == len(texts) and _sound(table):
-                return table
-        good: list[bytes] = []
-        for text in texts:
-            reason = fault(text)
-            if reason:
-                reject(reason, text[:500].decode("utf-8", "backslashreplace"))
-            else:
-                good.append(text)
-        return self._parse([b"[" + b",".join(good) + b"]"]) if good else pa.table({})
+        if any(mark in array for array in arrays for mark in SUSPECTS) or any(map(too_deep, arrays)):
+            return None
+        try:
+            table = self._parse(arrays)
+        except duckdb.Error:
+            return None
+        return table if table.num_rows == len(texts) and _sound(table) else None
 
     def _quick(self, arrays: Sequence[bytes]) -> pa.Table | None:
         """The rows in one pass, when all have the known form; None when types have to be found anew."""
@@ -193,6 +212,39 @@ class JsonRows:
                f"maximum_object_size=268435456) AS t(v) WHERE regexp_matches(v, {_quoted(LONG)})")
         row = self._con.execute(sql, [files]).fetchone()
         return bool(row and row[0])
+
+
+def _arrays(texts: Sequence[bytes]) -> list[bytes]:
+    """The texts as arrays of JSON, each about as large as a file that is read by one thread."""
+    size = sum(map(len, texts))
+    step = max(1, len(texts) * FILE_BYTES // max(size, 1))
+    return [b"[" + b",".join(texts[i:i + step]) + b"]" for i in range(0, len(texts), step)]
+
+
+def _suspects(texts: Sequence[bytes], con: duckdb.DuckDBPyConnection) -> list[int]:
+    """The texts that don't look like one object each, or have in them what needs a closer look."""
+    whole = b"\n".join(texts)
+    marks, looks = [mark for mark in SUSPECTS if mark in whole], not _decodes(whole)
+    odd = [i for i, text in enumerate(texts)
+           if (looks and not _decodes(text)) or any(mark in text for mark in marks)] if looks or marks else []
+    known = set(odd)
+    rest = [i for i in range(len(texts)) if i not in known]
+    asked = pa.table({"i": pa.array(rest, pa.int64()), "v": pa.array([texts[i] for i in rest], pa.binary()).cast(pa.string())})
+    con.register("texts", asked)
+    try:
+        sql = "SELECT i FROM texts WHERE (CASE WHEN json_valid(v) THEN json_type(v) = 'OBJECT' END) IS NOT TRUE"
+        odd += [row[0] for row in con.execute(sql).fetchall()]
+    finally:
+        con.unregister("texts")
+    return sorted(odd)
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not too_deep(text)
 
 
 def _empty(array: bytes) -> bool:
