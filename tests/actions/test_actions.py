@@ -162,7 +162,7 @@ def test_an_archive_moves_rows_into_a_file_and_says_where(here: World) -> None:
     assert here.rows("SELECT order_id FROM orders ORDER BY 1") == [[3], [4], [6]]
     manifest = next((here.root / ".intendant" / "archive").rglob("manifest.json"))
     assert json.loads(manifest.read_text())["rows"] == 3
-    assert here.app.engine.rows(f"SELECT count(*) FROM '{manifest.parent / 'rows.parquet'}'", {})[1] == [(3,)]
+    assert here.app.engine.rows(f"SELECT count(*) FROM '{manifest.parent / 'rows-0.parquet'}'", {})[1] == [(3,)]
 
 
 def test_an_export_writes_each_format(here: World) -> None:

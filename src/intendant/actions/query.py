@@ -7,9 +7,11 @@ import time
 from datetime import date, datetime
 from decimal import Decimal
 
+from intendant.actions._values import answered, within_budget
 from intendant.actions.base import Context, Effect, Footprint, place, placed
 from intendant.catalog import Catalog
 from intendant.language.expression import columns_of, parse_expression
+from intendant.language.guard import strict
 from intendant.operators._compile import Typing, apply, reads_of, sql_text
 from intendant.operators.base import select_from
 from intendant.types import Json, Step
@@ -37,15 +39,13 @@ class Query(Effect):
     def act(self, step: Step, context: Context) -> dict[str, Json]:
         steps = step.get("operators") or ()
         relation = apply(step.args["table"], steps, context.catalog, context.typing, place(step))
-        sql = (
-            sql_text(select_from(relation).limit(MOST_ROWS, copy=False))
-            if not relation.ordered
-            else sql_text(relation.query)
-        )
+        shown = relation.query if relation.ordered else select_from(relation).limit(MOST_ROWS, copy=False)
+        sql = sql_text(shown)
         start = time.perf_counter()
         snapshots = context.snapshots(reads_of(step.args["table"], steps, context.catalog))
         with placed(step):
-            names, rows = (context.engine.worker or context.engine).rows(sql, snapshots)
+            within_budget(step, snapshots, context)
+            names, rows = answered(step, sql_text(strict(shown)), snapshots, context)
         ms = (time.perf_counter() - start) * 1000
         answer = {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows[:MOST_ROWS]]}
         ran = {"table": step.args["table"], "filters": filters(steps), "ms": round(ms, 2), "sql": sql}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from intendant.actions._values import fill, within_budget
 from intendant.actions.base import Context, Footprint, Staged, TableAction, overwrites, place, placed
 from intendant.catalog import Catalog
-from intendant.operators._compile import Typing, apply, reads_of, sql_text, trace
+from intendant.operators._compile import Typing, apply, reads_of, trace
 from intendant.types import Step
 
 if TYPE_CHECKING:
@@ -51,12 +52,9 @@ class Transform(TableAction):
         relation = apply(step.args["table"], step.args["operators"], context.catalog, context.typing, place(step))
         reads = reads_of(step.args["table"], step.args["operators"], context.catalog)
         snapshots = context.snapshots(reads)
-        worker = context.engine.worker
         with placed(step):
-            if worker is not None:
-                stage.add_work(worker, sql_text(relation.query), snapshots)
-            else:
-                stage.add_sql(context.engine, sql_text(relation.query), snapshots)
+            within_budget(step, snapshots, context)
+            aside = fill(step, relation, stage, snapshots, context)
         inputs = {n: s.version for n, s in snapshots.items()}
         before = snapshots[step.args["table"]].rows
         settings = context.catalog.table(stage.table).settings if context.catalog.has(stage.table) else {}
@@ -67,4 +65,4 @@ class Transform(TableAction):
             if p.partition("(")[2].rstrip(")").strip('"') in names or p.strip('"') in names
         )
         sort = tuple(s for s in settings.get("sort_by", ()) if s in names)
-        return Staged(stage.table, "replace", (), partition, sort, {"inputs": inputs, "rows_before": before})
+        return Staged(stage.table, "replace", (), partition, sort, {"inputs": inputs, "rows_before": before, **aside})

@@ -47,7 +47,7 @@ FUNCTIONS: dict[str, Function] = dict(
         called("exp(number)", "number", "e to this power"),
         called("power(number, exponent)", "number", "the power"),
         called("sign(number)", "number", "-1, 0 or 1"),
-        called("number(value)", "number", "the value as a number; text that is none stops the step"),
+        called("number(value)", "number", "the value as a number; the row of a text that is none is set aside"),
         called("integer(value)", "number", "the value as a whole number"),
         called("coalesce(value, ...)", "same", "the first that isn't missing"),
         called("nullif(value, other)", "same", "missing where both are equal"),

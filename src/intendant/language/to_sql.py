@@ -22,6 +22,8 @@ from intendant.language.expression import (
     print_expression,
 )
 from intendant.language.functions import FUNCTIONS
+from intendant.language.guard import Guard, attempted, columns_in, divided_by_zero, narrowed, raises, undefined_power
+from intendant.language.sql_names import ARITY, CASTS, SIMPLE, WHOLE
 from intendant.types import Column
 
 __all__ = ["Compiler", "column_sql", "find_column", "kind_of_type", "literal_sql", "words"]
@@ -39,76 +41,6 @@ TYPE_NAMES = {
 }
 """The language's types as DuckDB's."""
 
-SIMPLE = {
-    "lower": "LOWER",
-    "upper": "UPPER",
-    "trim": "TRIM",
-    "length": "LENGTH",
-    "replace": "REPLACE",
-    "left": "LEFT",
-    "right": "RIGHT",
-    "substring": "SUBSTRING",
-    "concat": "CONCAT",
-    "split_part": "SPLIT_PART",
-    "regexp_extract": "REGEXP_EXTRACT",
-    "lpad": "LPAD",
-    "abs": "ABS",
-    "round": "ROUND",
-    "floor": "FLOOR",
-    "ceil": "CEIL",
-    "sqrt": "SQRT",
-    "ln": "LN",
-    "log10": "LOG10",
-    "exp": "EXP",
-    "power": "POWER",
-    "sign": "SIGN",
-    "coalesce": "COALESCE",
-    "nullif": "NULLIF",
-    "greatest": "GREATEST",
-    "least": "LEAST",
-    "year": "YEAR",
-    "quarter": "QUARTER",
-    "month": "MONTH",
-    "week": "WEEK",
-    "day": "DAY",
-    "hour": "HOUR",
-    "minute": "MINUTE",
-    "weekday": "ISODOW",
-    "day_name": "DAYNAME",
-    "month_name": "MONTHNAME",
-    "elements": "LEN",
-    "any_contains": "LIST_CONTAINS",
-    "format_date": "STRFTIME",
-}
-CASTS = {"text": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "date_of": "DATE", "timestamp_of": "TIMESTAMP"}
-ARITY = {
-    "replace": (3, 3),
-    "substring": (2, 3),
-    "left": (2, 2),
-    "right": (2, 2),
-    "split_part": (3, 3),
-    "round": (1, 2),
-    "regexp_extract": (2, 3),
-    "regexp_replace": (3, 3),
-    "lpad": (3, 3),
-    "power": (2, 2),
-    "nullif": (2, 2),
-    "if": (3, 3),
-    "start_of": (2, 2),
-    "days_between": (2, 2),
-    "hours_between": (2, 2),
-    "seconds_between": (2, 2),
-    "format_date": (2, 2),
-    "add_days": (2, 2),
-    "element": (2, 2),
-    "any_contains": (2, 2),
-    "now": (0, 0),
-    "today": (0, 0),
-    "concat": (1, 99),
-    "coalesce": (1, 99),
-    "greatest": (1, 99),
-    "least": (1, 99),
-}
 BINARY: dict[str, type[exp.Binary]] = {
     "and": exp.And,
     "or": exp.Or,
@@ -147,6 +79,9 @@ def find_column(name: str, columns: Sequence[Column], where: str = "") -> Column
         if c.name == name:
             return c
     folded = [c for c in columns if c.name.lower() == name.lower()]
+    if len(folded) > 1:
+        said = " and ".join(repr(c.name) for c in folded)
+        raise UnknownName(f"{name!r} may be {said}", where=where, hint="Write it as one of them is written.", name=name)
     if folded:
         return folded[0]
     raise UnknownName(
@@ -180,10 +115,34 @@ def literal_sql(e: Literal) -> exp.Expression:
 
 
 class Compiler:
-    """Compiles expressions over `columns`. `where` names the place in errors."""
+    """Compiles expressions over `columns`. `where` names the place in errors.
 
-    def __init__(self, columns: Sequence[Column], where: str = "") -> None:
-        self.columns, self.where = columns, where
+    With `guards`, the trees are NULL where a value can't be computed, and the tests that find such rows are put there.
+    """
+
+    def __init__(self, columns: Sequence[Column], where: str = "", guards: list[Guard] | None = None) -> None:
+        self.columns, self.where, self.guards = columns, where, guards
+
+    def guard(self, e: Expr, problem: str, test: exp.Expression) -> None:
+        if self.guards is not None:
+            self.guards.append(Guard(print_expression(e), problem, columns_in(test), test))
+
+    def tried(self, e: Expr, tree: exp.Expression, problem: str = "can't be computed") -> exp.Expression:
+        """The tree, guarded where it may fail."""
+        if self.guards is None:
+            return tree
+        self.guard(e, problem, raises(tree))
+        return attempted(tree)
+
+    @property
+    def mark(self) -> int:
+        """How many guards there are: those that follow are of what is visited next."""
+        return len(self.guards or ())
+
+    def only(self, condition: exp.Expression, start: int, end: int | None = None) -> None:
+        """What was visited since `start` is needed only where the condition is true."""
+        if self.guards:
+            narrowed(self.guards, start, condition, end)
 
     def sql(self, e: Expr) -> exp.Expression:
         """The SQL tree. Raises UnknownName or TypeMismatch."""
@@ -229,7 +188,7 @@ class Compiler:
         if e.op == "not":
             return exp.Not(this=exp.paren(self.truth(e.arg, tree, kind))), "bool"
         self.expect(e.arg, kind, ("number", "duration"), "`-` needs a number")
-        return exp.Neg(this=exp.paren(tree)), kind
+        return self.tried(e, exp.Neg(this=exp.paren(tree))), kind
 
     def expect(self, e: Expr, kind: str, wanted: tuple[str, ...], message: str) -> None:
         if kind not in (*wanted, "null", "any", "other"):
@@ -238,19 +197,33 @@ class Compiler:
             )
 
     def binary(self, e: Binary) -> tuple[exp.Expression, str]:
+        start = self.mark
         left, lk = self.visit(e.left)
+        middle = self.mark
         right, rk = self.visit(e.right)
         op = e.op
         if op in ("and", "or"):
             self.expect(e.left, lk, ("bool",), f"`{op}` joins conditions")
             self.expect(e.right, rk, ("bool",), f"`{op}` joins conditions")
+            self.only(undecided(op, right), start, middle)
+            self.only(undecided(op, left), middle)
             return BINARY[op](this=exp.paren(left), expression=exp.paren(right)), "bool"
         if op in ("like", "matches", "contains", "starts with", "ends with"):
-            return self.text_test(e, left, lk, right, rk), "bool"
+            tested = self.text_test(e, left, lk, right, rk)
+            fixed = op != "matches" or isinstance(e.right, Literal)
+            return (tested if fixed else self.tried(e, tested, "has no regular expression")), "bool"
         if op in ("=", "!=", "<", "<=", ">", ">="):
             left, right = self.comparable(e, e.left, left, lk, e.right, right, rk)
-            return BINARY[op](this=wrapped(left), expression=wrapped(right)), "bool"
-        return BINARY[op](this=wrapped(left), expression=wrapped(right)), self.arithmetic(e, lk, rk)
+            compared = BINARY[op](this=wrapped(left), expression=wrapped(right))
+            return (compared if lk == rk != "other" else self.tried(e, compared, "can't be compared")), "bool"
+        return self.operated(e, left, right), self.arithmetic(e, lk, rk)
+
+    def operated(self, e: Binary, left: exp.Expression, right: exp.Expression) -> exp.Expression:
+        if self.guards is not None and e.op in "/%":
+            self.guard(e, "divides by zero", divided_by_zero(left, right))
+            right = exp.Nullif(this=right, expression=exp.Literal.number(0))
+        tree = BINARY[e.op](this=wrapped(left), expression=wrapped(right))
+        return tree if e.op in ("/", "||") else self.tried(e, tree, "is too large" if e.op in "+-*" else "can't be computed")
 
     def arithmetic(self, e: Binary, lk: str, rk: str) -> str:
         if e.op == "||":
@@ -326,12 +299,22 @@ class Compiler:
         return (exp.Not(this=exp.paren(out)) if e.negated else out), "bool"
 
     def case(self, e: Case) -> tuple[exp.Expression, str]:
-        ifs, kinds = [], []
+        ifs: list[exp.If] = []
+        kinds: list[tuple[Expr, str]] = []
         for condition, value in e.whens:
+            start = self.mark
+            test = self.condition(condition)
+            middle = self.mark
             tree, k = self.visit(value)
+            self.only(holds(test), middle)
+            for earlier in ifs:
+                self.only(exp.Not(this=holds(earlier.this)), start)
             kinds.append((value, k))
-            ifs.append(exp.If(this=self.condition(condition), true=tree))
+            ifs.append(exp.If(this=test, true=tree))
+        start = self.mark
         default = self.visit(e.otherwise) if e.otherwise is not None else None
+        for earlier in ifs:
+            self.only(exp.Not(this=holds(earlier.this)), start)
         if default and e.otherwise is not None:
             kinds.append((e.otherwise, default[1]))
         return exp.Case(ifs=ifs, default=default[0] if default else None), self.alike(e, kinds)
@@ -357,9 +340,16 @@ class Compiler:
                 f"`{e.name}` takes {n} argument{'' if n == '1' else 's'}, {len(e.args)} given",
                 "See `docs/language.md`.",
             )
-        pairs = [self.visit(a) for a in e.args]
+        marks, pairs = [self.mark], []
+        for a in e.args:
+            pairs.append(self.visit(a))
+            marks.append(self.mark)
         if e.name == "if":
             pairs[0] = self.truth(e.args[0], *pairs[0]), "bool"
+            self.only(holds(pairs[0][0]), marks[1], marks[2])
+            self.only(exp.Not(this=holds(pairs[0][0])), marks[2])
+        for i in range(1, len(pairs) if e.name == "coalesce" else 0):
+            self.only(exp.Is(this=exp.Paren(this=pairs[i - 1][0].copy()), expression=exp.Null()), marks[i])
         if e.name in ("if", "coalesce", "nullif", "greatest", "least"):
             first = 1 if e.name == "if" else 0
             self.alike(e, [(a, k) for a, (_, k) in zip(e.args[first:], pairs[first:], strict=True)])
@@ -367,7 +357,16 @@ class Compiler:
         kind = {"same": pairs[0][1] if pairs else "any", "second": pairs[1][1] if len(pairs) > 1 else "any"}.get(
             result, result
         )
-        return self.function(e, [p[0] for p in pairs]), kind
+        return self.called(e, [p[0] for p in pairs]), kind
+
+    def called(self, e: Call, args: list[exp.Expression]) -> exp.Expression:
+        """A function of visited arguments, guarded unless it has a value for all of them."""
+        if e.name == "power":
+            self.guard(e, "has no value", undefined_power(*args))
+        tree = self.function(e, args)
+        if e.name in WHOLE or not e.args:
+            return tree
+        return self.tried(e, tree, f"is no {e.name.removesuffix('_of')}" if e.name in CASTS else "can't be computed")
 
     def function(self, e: Call, args: list[exp.Expression]) -> exp.Expression:
         if e.name in CASTS:
@@ -399,6 +398,16 @@ def elapsed(seconds: int) -> Callable[[Compiler, Call, list[exp.Expression]], ex
         return passed if seconds == 1 else exp.Div(this=passed, expression=exp.Literal.number(seconds))
 
     return build
+
+
+def holds(condition: exp.Expression) -> exp.Expression:
+    return exp.Is(this=exp.Paren(this=condition.copy()), expression=exp.true())
+
+
+def undecided(op: str, other: exp.Expression) -> exp.Expression:
+    """Whether `and` or `or` needs its one side, given the other: `false and x` is false whatever x is."""
+    decides = exp.false() if op == "and" else exp.true()
+    return exp.Not(this=exp.Is(this=exp.Paren(this=other.copy()), expression=decides))
 
 
 def words(kind: str) -> str:

@@ -13,11 +13,12 @@ from intendant.engines.base import quoted
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import LakeError, LanguageError, UnknownName
 from intendant.language.grammar import grammar
+from intendant.language.guard import Guard
 from intendant.operators import operators
 from intendant.operators.base import Relation, Scope, table_sql
 from intendant.types import SCHEMAS, Column, Snapshot, Step, split_table
 
-__all__ = ["Typing", "apply", "reads_of", "sql_text", "trace"]
+__all__ = ["Typing", "apply", "reads_of", "scope_of", "sql_text", "table_relation", "trace"]
 
 MOST_TYPED = 500
 """Queries whose types are kept."""
@@ -113,19 +114,29 @@ def sql_text(query: exp.Expression) -> str:
 
 def apply(table: str, steps: tuple[Step, ...], catalog: Catalog, typing: Typing, where: str) -> Relation:
     """The relation after all operators. Raises UnknownName, TypeMismatch, LanguageError, EngineError with the place."""
-    found = catalog.table(table, where)
-    relation = Relation(table_sql(found.name), found.columns)
+    relation = table_relation(table, catalog, where)
     known = operators()
     for step in steps:
-        place = f"`{grammar().write(step)}`" + (f" in {where}" if where else "")
-        scope = Scope(
-            lambda n, p=place: catalog.table(n, p).columns,  # type: ignore[misc]
-            lambda q: typing(q, catalog),
-            place,
-            lambda q: typing.values(q, catalog),
-        )
-        relation = known[step.verb].apply(step, relation, scope)
+        relation = known[step.verb].apply(step, relation, scope_of(step, catalog, typing, where))
     return relation
+
+
+def table_relation(table: str, catalog: Catalog, where: str) -> Relation:
+    """A table as it is. Raises UnknownName."""
+    found = catalog.table(table, where)
+    return Relation(table_sql(found.name), found.columns)
+
+
+def scope_of(step: Step, catalog: Catalog, typing: Typing, where: str, guards: list[Guard] | None = None) -> Scope:
+    """What the operator of a step may look at."""
+    place = f"`{grammar().write(step)}`" + (f" in {where}" if where else "")
+    return Scope(
+        lambda n: catalog.table(n, place).columns,
+        lambda q: typing(q, catalog),
+        place,
+        lambda q: typing.values(q, catalog),
+        guards,
+    )
 
 
 def reads_of(table: str, steps: tuple[Step, ...], catalog: Catalog) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from intendant.errors import LanguageError, TypeMismatch
 from intendant.language.expression import parse_expression
+from intendant.language.guard import Guard
 from intendant.language.to_sql import Compiler, column_sql, find_column, kind_of_type
 from intendant.types import Column, Step
 
@@ -42,6 +43,8 @@ class Scope:
     where: str = ""
     values: Callable[[exp.Expression], tuple[str | None, ...] | None] = lambda query: None
     """The first column of a query over the tables as they are now; None where their rows can't be known yet."""
+    guards: list[Guard] | None = None
+    """Where the tests of rows without a value are put; expressions are then NULL there. None lets the engine stop at them."""
 
 
 def table_sql(name: str) -> exp.Table:
@@ -106,7 +109,7 @@ class Operator(ABC):
 
     @staticmethod
     def compiler(relation: Relation, scope: Scope) -> Compiler:
-        return Compiler(relation.columns, scope.where)
+        return Compiler(relation.columns, scope.where, scope.guards)
 
     @staticmethod
     def numeric(column: Column, scope: Scope, what: str) -> None:
@@ -119,7 +122,7 @@ class Operator(ABC):
 
     @staticmethod
     def expression(text: str, relation: Relation, scope: Scope) -> exp.Expression:
-        return Compiler(relation.columns, scope.where).sql(parse_expression(text))
+        return Compiler(relation.columns, scope.where, scope.guards).sql(parse_expression(text))
 
     @staticmethod
     def replaced(relation: Relation, scope: Scope, changes: dict[str, exp.Expression]) -> Relation:

@@ -1,4 +1,4 @@
-"""Change a column's type; a value that doesn't fit stops the step, unless the step says that it becomes missing."""
+"""Change a column's type; the row of a value that doesn't fit is set aside, unless the step says that it becomes missing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from sqlglot import exp
 
 from intendant.errors import LanguageError, TypeMismatch
+from intendant.language.guard import Guard, attempted, raises
 from intendant.language.to_sql import TYPE_NAMES, column_sql, kind_of_type
 from intendant.operators.base import Operator, Relation, Scope
 from intendant.types import Column, Step
@@ -22,8 +23,8 @@ class Cast(Operator):
     verb = "cast"
     form = "cast <column:column> to <type:type> [written <format:text>] [(or empty):otherwise]"
     summary = (
-        "Change a column's type. A value that doesn't fit stops the step and nothing is published; with `or empty` it "
-        "becomes missing. `written` says how a date stands in the text, as strptime does: '%d.%m.%Y %H:%M'."
+        "Change a column's type. The row of a value that doesn't fit is set aside in quarantine; with `or empty` the value "
+        "becomes missing instead. `written` says how a date stands in the text, as strptime does: '%d.%m.%Y %H:%M'."
     )
     example = "transform orders cast quantity to integer cast paid_on to date written '%d.%m.%Y' or empty"
 
@@ -35,6 +36,9 @@ class Cast(Operator):
             value = self.read(step, column, value, scope)
         to = exp.DataType.build(TYPE_NAMES[step.args["type"]], dialect="duckdb")
         value = exp.TryCast(this=value, to=to) if lenient else exp.Cast(this=value, to=to)
+        if scope.guards is not None and not lenient:
+            scope.guards.append(Guard(column.name, f"is no {step.args['type']}", (column.name,), raises(value)))
+            value = attempted(value)
         return self.replaced(relation, scope, {column.name: value})
 
     def read(self, step: Step, column: Column, value: exp.Expression, scope: Scope) -> exp.Expression:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from intendant.errors import TypeMismatch
+from intendant.language.guard import Guard, attempted, raises
 from intendant.language.to_sql import column_sql
 from intendant.operators.base import Operator, Relation, Scope, select_from
 from intendant.types import Column, Step
@@ -36,7 +37,11 @@ class Explode(Operator):
         if column.type.endswith("]"):
             return column_sql(column.name)
         if column.type == "JSON":
-            return exp.Cast(this=column_sql(column.name), to=exp.DataType.build("JSON[]", dialect="duckdb"))
+            cast = exp.Cast(this=column_sql(column.name), to=exp.DataType.build("JSON[]", dialect="duckdb"))
+            if scope.guards is None:
+                return cast
+            scope.guards.append(Guard(column.name, "is no list", (column.name,), raises(cast)))
+            return attempted(cast)
         hint = "Use a column that holds lists."
         if column.type == "VARCHAR":
             hint = (

@@ -34,7 +34,9 @@ class Fill(Operator):
         else:
             parsed = parse_expression(step.args["value"])
             compiler = self.compiler(relation, scope)
-            kind = compiler.kind(parsed)
+            start = compiler.mark
+            value, kind = compiler.visit(parsed)
+            compiler.only(exp.Is(this=own.copy(), expression=exp.Null()), start)
             if kind not in (kind_of_type(column.type), "any", "other") and not (
                 kind == "text" and kind_of_type(column.type) == "time"
             ):
@@ -43,7 +45,6 @@ class Fill(Operator):
                     where=scope.where,
                     hint="Fill with a value of the same type.",
                 )
-            value = compiler.sql(parsed)
         return self.replaced(relation, scope, {column.name: exp.Coalesce(this=own.copy(), expressions=[value])})
 
     def origins(self, step: Step, columns: Sequence[str], before: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from intendant.errors import TypeMismatch
+from intendant.errors import TypeMismatch, UnknownName
 from intendant.language.to_sql import column_sql, find_column, kind_of_type
 from intendant.operators.base import Operator, Relation, Scope, table_sql
 from intendant.types import Column, Step
@@ -21,7 +21,8 @@ class Join(Operator):
     form = "[(inner|left|right|full|semi|anti):side] join <table:table> on <match:match>"
     summary = (
         "Add the columns of another table where the keys match; `left` keeps rows without a match. `semi` just keeps the "
-        "rows that have a match, `anti` those that have none, and neither adds columns."
+        "rows that have a match, `anti` those that have none, and neither adds columns. In `on a = b` the column of this table "
+        "comes first. A column of theirs that has the name of one of ours gets their table's name in front: `customers_name`."
     )
     example = "transform orders left join customers on customer_id into orders_with_names"
 
@@ -47,9 +48,16 @@ class Join(Operator):
     def pair(
         self, left: str, right: str, relation: Relation, other: tuple[Column, ...], scope: Scope
     ) -> tuple[str, str]:
-        a = find_column(left, relation.columns, scope.where)
-        b = find_column(right, other, scope.where)
-        if kind_of_type(a.type) != kind_of_type(b.type):
+        try:
+            a = find_column(left, relation.columns, scope.where)
+            b = find_column(right, other, scope.where)
+        except UnknownName as e:
+            swapped = {left.lower()} <= named(other) and {right.lower()} <= named(relation.columns)
+            if swapped and left.lower() != right.lower():
+                e.hint = f"The column of this table comes first: `on {right} = {left}`."
+            raise
+        kinds = {kind_of_type(a.type), kind_of_type(b.type)}
+        if len(kinds) > 1 or (kinds == {"other"} and a.type != b.type):
             raise TypeMismatch(
                 f"{a.name!r} is {a.type}, {b.name!r} is {b.type}: they can't match",
                 where=scope.where,
@@ -84,6 +92,10 @@ class Join(Operator):
 
     def reads(self, step: Step) -> tuple[str, ...]:
         return (step.args["table"],)
+
+
+def named(columns: Sequence[Column]) -> set[str]:
+    return {c.name.lower() for c in columns}
 
 
 def qualified(alias: str, column: str) -> exp.Column:
