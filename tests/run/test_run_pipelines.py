@@ -133,6 +133,41 @@ def test_what_needs_one_that_failed_is_skipped(app: Intendant) -> None:
     assert "note" in str(done["a_marts"]["error"]) or "number" in str(done["a_marts"]["error"])
 
 
+def test_a_circle_and_two_writers_say_in_which_lines_they_are(app: Intendant) -> None:
+    back = "transform y filter amount > 2 into z\ntransform z distinct into x\n"
+    write(app, a="# one\ntransform x\n  filter amount > 1\n  into y\n", b=back)
+    with pytest.raises(UsageError) as circle:
+        ordered(opened(app))
+    assert circle.value.message == "pipelines need each other: a -> b -> a"
+    assert circle.value.where == (
+        "a.intent, line 2, reads x, which b.intent, line 2, writes; b.intent, line 1, reads y, which a.intent, line 2, writes"
+    )
+    write(app, a="transform orders filter amount > 1 into x\n", b="\ntransform orders distinct into X\n")
+    with pytest.raises(UsageError) as twice:
+        ordered(opened(app))
+    assert str(twice.value) == (
+        "'a' and 'b' both write x (at a.intent, line 1 and b.intent, line 2). "
+        "One table has one pipeline: put both in one file, or write to another table by `into`."
+    )
+
+
+def test_a_column_that_is_gone_is_named_with_what_took_it_away(app: Intendant) -> None:
+    write(app, big="# big ones\ntransform orders\n  filter amount > 10\n  into big\n")
+    assert app.run("big").status == "succeeded"
+    taken = app.do("transform orders rename amount to total", approve=True)
+    assert taken.status == "succeeded"
+    failed = app.run("big", approve=True)
+    assert failed.status == "failed" and failed.error is not None
+    assert failed.error["message"] == "there is no column 'amount'"
+    assert failed.error["where"].startswith("big.intent, line 3, column 10, in `filter amount > 10`")
+    assert failed.error["hint"].startswith(
+        "'amount' was in orders until version 0; "
+        f"version 1, of run {taken.run_id} by `transform orders rename amount to total`, has no such column. "
+    )
+    row = build(app, ["big"], dry_run=True)[0]
+    assert row["error"]["where"].startswith("big.intent, line 3") and "until version 0" in row["error"]["hint"]
+
+
 def test_circles_two_writers_and_unknown_names_are_told(app: Intendant) -> None:
     write(app, a="transform y first 3 into x", b="transform x first 3 into y")
     with pytest.raises(UsageError, match="pipelines need each other: a -> b -> a"):

@@ -74,3 +74,51 @@ def test_what_isnt_there_is_said(app: Intendant) -> None:
     app.do("drop quarantine.orders", approve=True)
     with pytest.raises(UsageError, match="no rows of 'orders' are set aside"):
         sentence(app, "orders")
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Iterator[Intendant]:
+    (tmp_path / "sales.csv").write_text("id,amount,pieces\n1,10,2\n2,1O,2\n3,9,0\n4,,1\n5,soon,1\n")
+    with Intendant.init(tmp_path / "w") as app:
+        app.load(tmp_path / "sales.csv", "sales", {"amount": "VARCHAR"})
+        done = app.do("transform sales cast amount to integer derive each = amount / pieces into prices", approve=True)
+        assert done.status == "succeeded", done.error
+        assert [(o.rows_written, o.rows_quarantined) for o in done.outputs] == [(2, 3)]
+        yield app
+
+
+def test_rows_that_a_transform_could_not_work_on_take_the_rest_of_it(texts: Intendant) -> None:
+    mend = "derive amount = replace(amount, 'O', '0') derive amount = if(amount = 'soon', null, amount)"
+    plan = sentence(texts, "prices", mend)
+    done = texts.do(plan, approve=True)
+    assert done.status == "succeeded", (plan, done.error)
+    assert rows(texts, "SELECT id, _reason FROM quarantine.prices") == [
+        (3, "`derive each = amount / pieces`: `amount / pieces` divides by zero (amount = 9, pieces = 0)")
+    ], "the mend is for texts, and this row's amount is a number by now"
+    done = texts.do(sentence(texts, "prices", "derive pieces = 1"), approve=True)
+    assert done.status == "succeeded", done.error
+    assert rows(texts, "SELECT id, amount, pieces, each FROM prices ORDER BY id") == [
+        (1, 10, 2, 5.0), (2, 10, 2, 5.0), (3, 9, 1, 9.0), (4, None, 1, None), (5, None, 1, None)
+    ]  # fmt: skip
+    assert not texts.lake.exists("quarantine.prices")
+
+
+def test_rows_that_have_no_value_still_stay_where_they_are(texts: Intendant) -> None:
+    done = texts.do(sentence(texts, "prices", "derive amount = replace(amount, 'O', '0')"), approve=True)
+    assert done.status == "failed" and done.error is not None
+    assert "a row of 'quarantine.prices' has no value" in done.error["message"] and "'soon'" in done.error["message"]
+    assert done.error["hint"] == "They are still in quarantine.prices: mend them there, or leave them out with `filter`."
+    assert rows(texts, "SELECT count(*) FROM prices") == [(2,)]
+    assert rows(texts, "SELECT count(*) FROM quarantine.prices") == [(3,)]
+
+
+def test_a_mend_that_fits_no_row_is_an_error(texts: Intendant) -> None:
+    with pytest.raises(UnknownName, match="there is no column 'price'"):
+        sentence(texts, "prices", "derive amount = price")
+
+
+def test_rows_of_a_group_are_mended_where_they_come_from(texts: Intendant) -> None:
+    texts.do("transform sales group by pieces: sum (integer(amount)) as total into totals", approve=True)
+    with pytest.raises(UsageError) as caught:
+        sentence(texts, "totals")
+    assert "looks at all rows" in str(caught.value) and "Mend them in 'sales'" in str(caught.value)

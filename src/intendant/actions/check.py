@@ -136,7 +136,7 @@ class Check(Effect):
             bad.discard()
         good = lake.stage(table, stamp)
         good.add_sql(context.engine, good_sql, tables)
-        done = lake.publish(good, "replace", operation="check")
+        done = lake.publish(good, "replace", operation="check", follows=snapshot.version)
         output = {"table": table, "version": done.version, "rows_written": done.rows, "rows_quarantined": rows}
         event = {
             "table": table,

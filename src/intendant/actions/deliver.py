@@ -1,9 +1,10 @@
-"""Write a table into a declared database."""
+"""Write a table into a declared database, or into a topic."""
 
 from __future__ import annotations
 
 from itertools import chain
 
+from intendant.actions import _topic
 from intendant.actions.base import Context, Effect, Footprint, place
 from intendant.actions.export import chosen
 from intendant.catalog import Catalog
@@ -21,7 +22,7 @@ class Deliver(Effect):
     verb = "deliver"
     form = "deliver <table:table> [where <where:expr>] to <resource:resource> [(append|replace):mode | upsert on <keys:key>]"
     agent = "storage"
-    summary = "Write a table into a table of a declared SQL source, in one transaction."
+    summary = "Write a table into a table of a declared SQL source, or into a topic of a Kafka one, in one transaction."
     example = "deliver revenue_by_region to crm.revenue upsert on region"
 
     def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
@@ -32,12 +33,16 @@ class Deliver(Effect):
             raise UnknownName(
                 f"there is no source {source!r}", where=where, hint=did_you_mean(source, catalog.sources, "source")
             )
-        if catalog.sources[source] != "sql":
+        kind = catalog.sources[source]
+        if kind not in ("sql", "kafka"):
             raise LanguageError(
-                f"source {source!r} is {catalog.sources[source]}, not a database",
+                f"source {source!r} is {kind}, not a database",
                 where=where,
-                hint="Deliver to a source of kind sql; files are written by `export`.",
+                hint="Deliver to a source of kind sql or kafka; files are written by `export`.",
             )
+        if kind == "kafka":
+            args = _topic.resolved(step, table, catalog)
+            return Step(self.verb, args)
         if not dot or not name:
             raise LanguageError("which table of the database?", where=where, hint=f"Write `to {source}.TABLE`.")
         for key in step.get("keys") or ():
@@ -59,6 +64,9 @@ class Deliver(Effect):
         from intendant.sinks import sql as sink
 
         source, _, name = str(step.args["resource"]).partition(".")
+        if context.catalog.sources[source] == "kafka":
+            rows = _topic.delivered(step, context)
+            return {"events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]}
         url = str(context.workspace.source_config(source)["url"])
         keys = list(step.get("keys") or ())
         mode: sink.Mode = "upsert" if keys else step.args["mode"]

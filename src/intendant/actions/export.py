@@ -13,11 +13,11 @@ from intendant.catalog import Catalog
 from intendant.errors import LanguageError, PathRefused, WorkspaceError
 from intendant.language.expression import parse_expression
 from intendant.language.to_sql import Compiler
+from intendant.objects.addresses import Address, covers
 from intendant.operators._compile import Typing, sql_text
 from intendant.operators.base import table_sql
 from intendant.sinks import files
 from intendant.sources import open_source
-from intendant.sources.wire.addresses import Address, covers
 from intendant.types import Json, Step
 
 __all__ = ["Export", "chosen"]

@@ -13,7 +13,7 @@ from intendant.advisors import Advice, Workload, advisors
 from intendant.catalog import Catalog
 from intendant.engines.base import quoted, text
 from intendant.engines.readonly import checked
-from intendant.errors import LakeError, SqlRefused, UnknownName, did_you_mean
+from intendant.errors import Conflict, LakeError, SqlRefused, UnknownName, did_you_mean
 from intendant.language.to_sql import find_column
 from intendant.operators._compile import Typing
 from intendant.operators.base import table_sql
@@ -26,6 +26,8 @@ MEASURABLE_ROWS = 100_000
 """Below this a query's time is all overhead: a layout is then kept when it isn't slower."""
 LEAST_GAIN = 0.03
 NOISE = 0.25
+MOST_GROWTH = 0.05
+"""A compaction that makes the table larger by more is taken back."""
 
 
 class Optimize(Effect):
@@ -65,25 +67,24 @@ class Optimize(Effect):
         workload = self.workload(step, table, context)
         advisor = next(a for a in advisors() if a.goal == step.args["goal"])
         advice = advisor.propose(snapshot, snapshot.columns, workload)
+        if advice is None and step.args["goal"] == "storage":
+            why = f"{snapshot.rows:,} rows in {len(snapshot.files)} files: there is nothing to gather"
+            return self.report(table, context, {"kept": True, "why": why, **sizes(snapshot, snapshot)})
         if advice is None:
             raise LakeError(
                 f"nothing to optimise {table!r} by", where=place(step), hint="Name the columns: `optimize T by COLUMN`."
             )
         if advice.action == "compact":
-            after = context.lake.compact(table, context.stamp)
-            return self.report(
-                table,
-                context,
-                {
-                    "kept": True,
-                    "why": advice.why,
-                    "bytes_before": snapshot.bytes,
-                    "bytes_after": after.bytes,
-                    "files_before": len(snapshot.files),
-                    "files_after": len(after.files),
-                },
-            )
+            return self.compact(table, snapshot, advice, context)
         return self.sort(step, table, snapshot, advice, context)
+
+    def compact(self, table: str, snapshot: Snapshot, advice: Advice, context: Context) -> dict[str, Json]:
+        """Gathers the files, counts them and their bytes, and takes it back when it made the table larger."""
+        after = context.lake.compact(table, context.stamp)
+        facts = {"kept": after.bytes <= snapshot.bytes * (1 + MOST_GROWTH), "why": advice.why, **sizes(snapshot, after)}
+        if not facts["kept"]:
+            context.lake.restore(table, snapshot.version, Stamp(context.stamp.run, f"{context.stamp.step} revert"))
+        return self.report(table, context, facts)
 
     def sort(self, step: Step, table: str, snapshot: Snapshot, advice: Advice, context: Context) -> dict[str, Json]:
         """Applies the order, measures the workload's queries on the old and the new version in turns, keeps the better."""
@@ -91,13 +92,20 @@ class Optimize(Effect):
         stage = context.lake.stage(table, context.stamp)
         shown = ", ".join(quoted(c.name) for c in snapshot.columns)
         stage.add_sql(context.engine, f"SELECT {shown} FROM {table_sql(table).sql('duckdb')}", {table: snapshot})
-        settings = context.lake.settings(table)
+        settings, now = context.lake.settings(table), context.lake.snapshot(table).version
+        if now != snapshot.version:
+            raise Conflict(
+                f"{table!r} became version {now} while version {snapshot.version} was sorted",
+                where=place(step),
+                hint="Nothing was published. Run it again.",
+            )
         after = context.lake.publish(
             stage,
             "replace",
             partition_by=tuple(settings.get("partition_by", ())),
             sort_by=advice.columns,
             operation="optimize",
+            follows=snapshot.version,
         )
         before_ms, after_ms = self.measured(queries, table, snapshot, after, context)
         gain = 1 - after_ms / before_ms if before_ms else 0.0
@@ -170,6 +178,16 @@ class Optimize(Effect):
                         con.execute(sql).fetchall()
                     times[i].append((time.perf_counter() - start) * 1000)
         return statistics.median(times[0][1:]), statistics.median(times[1][1:])
+
+
+def sizes(before: Snapshot, after: Snapshot) -> dict[str, Json]:
+    """What was, and what is."""
+    return {
+        "bytes_before": before.bytes,
+        "bytes_after": after.bytes,
+        "files_before": len(before.files),
+        "files_after": len(after.files),
+    }
 
 
 def tables_in(sql: str, catalog: Catalog) -> set[str]:

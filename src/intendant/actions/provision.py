@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from intendant.actions.base import Context, Footprint, Staged, TableAction, overwrites, place
-from intendant.catalog import Catalog
-from intendant.errors import LanguageError
+from intendant.advisors._layout import Chosen, chosen, spreads
+from intendant.advisors._workload import asked_of
+from intendant.catalog import Catalog, Table
+from intendant.errors import LakeError, LanguageError, UnknownName
 from intendant.language.expression import columns_of, parse_expression
 from intendant.language.to_sql import column_sql, find_column, kind_of_type
 from intendant.operators._compile import Typing, sql_text
 from intendant.operators.base import table_sql
-from intendant.types import Column, Step
+from intendant.types import Step
 
 if TYPE_CHECKING:
     from intendant.lake import Stage
@@ -25,7 +27,7 @@ class Provision(TableAction):
     verb = "provision"
     form = "provision <target:table> from <table:table> [partition by <partition:layout>] [sort by <sort:columns>]"
     agent = "storage"
-    summary = "Make a new columnar table from another, with partitions and a sort order (by time, when not said)."
+    summary = "Make a new columnar table from another; partitions and sort order, when not said, by its rows and by queries."
     example = "provision sales_mart from orders partition by month(created_at) sort by cust_id"
 
     def resolve(self, step: Step, catalog: Catalog, typing: Typing) -> Step:
@@ -49,12 +51,12 @@ class Provision(TableAction):
                     hint=f"Partition by {column.name} itself.",
                 )
         sort = tuple(find_column(c, table.columns, where).name for c in step.get("sort") or ())
-        if not sort and not step.get("partition"):
-            sort = default_sort(table.columns)
-        return Step(
-            self.verb,
-            {k: v for k, v in dict(step.args, table=table.name, target=target, sort=sort or None).items() if v},
-        )
+        partition = tuple(step.get("partition") or ())
+        if not sort and not partition:
+            layout = best_layout(table, catalog, typing)
+            sort, partition = layout.sort, layout.partition
+        args = dict(step.args, table=table.name, target=target, sort=sort, partition=partition)
+        return Step(self.verb, {k: v for k, v in args.items() if v})
 
     def target(self, step: Step) -> str:
         return str(step.args["target"])
@@ -78,16 +80,25 @@ class Provision(TableAction):
         if sort:
             query = query.order_by(*(exp.Ordered(this=column_sql(c), nulls_first=False) for c in sort))
         stage.add_sql(context.engine, sql_text(query), snapshots)
+        layout = best_layout(context.catalog.table(table), context.catalog, context.typing)
+        ours = (layout.partition, layout.sort) == (tuple(step.get("partition") or ()), sort)
         return Staged(
             stage.table,
             "replace",
             (),
             tuple(step.get("partition") or ()),
             sort,
-            {"inputs": {table: snapshots[table].version}},
+            {"inputs": {table: snapshots[table].version}, **({"note": layout.why} if ours else {})},
         )
 
 
-def default_sort(columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """By the first time column: most queries over time read a stretch of it."""
-    return tuple(c.name for c in columns if kind_of_type(c.type) == "time")[:1]
+def best_layout(table: Table, catalog: Catalog, typing: Typing) -> Chosen:
+    """By the rows as they lie in the lake; of a table that isn't there yet only the columns and the queries are known."""
+    asked = asked_of(catalog, table.name)
+    try:
+        snapshot = typing.snapshot(table.name, None) if typing.snapshot else None
+    except (LakeError, UnknownName):
+        snapshot = None
+    if snapshot is None or snapshot.columns != table.columns:
+        return chosen(table.columns, 0, 0, {}, asked)
+    return chosen(table.columns, snapshot.rows, snapshot.bytes, spreads(typing.engine, snapshot, asked), asked)

@@ -55,6 +55,7 @@ def run(
     except IntendantError as e:
         return Result("failed", error=e.as_dict())
     result = app.do(p.text, approve=approve, by=named(by, name), run_id=run_id, dry_run=dry_run)
+    result = replace(result, error=in_file(result.error, name)) if result.error else result
     if result.changes is None:
         return result
     return replace(result, changes={**result.changes, "plan": against_last(app, p, result.plan)})
@@ -134,7 +135,7 @@ def job(app: Intendant, p: Pipeline, approve: bool, by: str) -> Callable[[], Row
 
     def do() -> Row:
         try:
-            return outcome(app.do(p.text, approve=approve, by=named(by, p.name)))
+            return outcome(app.do(p.text, approve=approve, by=named(by, p.name)), p.name)
         except UsageError as e:
             return {"status": "failed", "error": e.as_dict()}
 
@@ -151,16 +152,22 @@ def foreseen(app: Intendant, plan: Sequence[Pipeline], looked: Callable[[Pipelin
             try:
                 prepared = prepare(p.text, p.plan, preview.knowledge, preview.typing, 1.0)
             except IntendantError as e:
-                row["error"] = e.as_dict()
+                row["error"] = in_file(e.as_dict(), p.name)
                 continue
             row["changes"] = {**preview.of(prepared), "plan": against_last(app, p, prepared.rendered)}
 
 
-def outcome(result: Result) -> dict[str, Json]:
+def outcome(result: Result, name: str) -> dict[str, Json]:
     row: dict[str, Json] = {"status": result.status, "run_id": result.run_id}
     if result.error:
-        row["error"] = dict(result.error)
+        row["error"] = in_file(result.error, name)
     return row
+
+
+def in_file(error: Mapping[str, str], name: str) -> dict[str, str]:
+    """The error with the pipeline's file before the line."""
+    where = error.get("where", "")
+    return {**error, "where": f"{name}.intent, {where}"} if where.startswith("line ") else dict(error)
 
 
 def periods(start: date, end: date, every: str) -> list[tuple[date, date]]:
@@ -212,7 +219,7 @@ def backfill(
         p = pipeline(name, filled(text, own, path.name), path)
         row: dict[str, Json] = {"pipeline": name, "from": start.isoformat(), "to": end.isoformat(), "status": "fresh"}
         if last_run(app, p) is None:
-            row |= outcome(app.do(p.text, approve=approve, by=f"{by}, backfill of {name}"))
+            row |= outcome(app.do(p.text, approve=approve, by=f"{by}, backfill of {name}"), name)
         yield row
         if row["status"] not in ("succeeded", "fresh"):
             return

@@ -31,6 +31,7 @@ from intendant.lake.scratch import Scratch
 from intendant.language import parse, print_step
 from intendant.operators._compile import Typing, apply, sql_text
 from intendant.operators.base import table_sql
+from intendant.run.cost import Meter
 from intendant.run.gate import Gate
 from intendant.run.knowledge import Knowledge
 from intendant.run.prepare import Prepared
@@ -107,8 +108,8 @@ class Preview:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def of(self, prepared: Prepared) -> dict[str, Json]:
-        """{"tables", "described", "stops", "ms"}: what the plan would do to each table that it writes, steps that were not
-        tried with the reason, and where the run would stop (None when it wouldn't).
+        """{"tables", "described", "stops", "cost", "ms"}: what the plan would do to each table that it writes, steps that were
+        not tried with the reason, where the run would stop (None when it wouldn't), and what it costs (`Meter.total`).
 
         A table is {"table", "state", "why", "rows_before", "rows_after", "added", "changed", "removed", "by", "columns",
         "samples"}; its state is known, estimated (counts only) or unknown.
@@ -119,19 +120,25 @@ class Preview:
         touched: dict[str, str] = {}
         described: list[Json] = []
         stops: dict[str, Json] | None = None
+        meter = Meter(self, self.app.engine, self.app.journal)
         for step in prepared.plan.steps:
             try:
-                for table in self.step(step, described):
+                with meter.step(step):
+                    written = self.step(step, described)
+                for table in written:
                     touched.setdefault(table.lower(), table)
             except (IntendantError, Stop) as e:
                 stops = {"step": print_step(step), "status": "failed", "why": str(e)}
+                if isinstance(e, IntendantError) and e.facts.get("join"):
+                    stops["status"] = "waiting_approval"
                 if isinstance(e, Stop):
                     stops |= {"status": e.status, "why": e.why}
                 break
         touched |= {k: s.table for k, s in self.lake.own.items() if s is not None and before.get(k) is not s}
         tables = [self.table(name, before, unknown, prepared.plan.steps) for key, name in touched.items()]
         ms = round((time.perf_counter() - started) * 1000, 1)
-        return {"tables": [t for t in tables if t], "described": described, "stops": stops, "ms": ms}
+        shown = [t for t in tables if t]
+        return {"tables": shown, "described": described, "stops": stops, "cost": meter.total(), "ms": ms}
 
     def catalog(self) -> Catalog:
         """The tables as they would be now, and the resources that the plans know."""
@@ -167,6 +174,8 @@ class Preview:
         if step.verb == "ingest":
             return Untried(f"what {step.args['resource']} holds is known once it is loaded")
         if step.verb == "restore":
+            if step.get("cold"):
+                return Untried("archived rows are fetched when it runs")
             return None if catalog.has(step.args["table"]) else Untried("it comes back from the trash")
         if step.verb not in (*MADE, "archive", "check", "drop"):
             return Untried(f"`{step.verb}` is not tried")

@@ -35,12 +35,12 @@ class Misfit:
 
 def misfits(
     engine: DuckDB, staged: Snapshot, expected: Mapping[str, str], mixed: Collection[str], *, strict: bool,
-    skip: Collection[str] = (),
+    skip: Collection[str] = (), most: float = MOST_SHARE,
 ) -> list[Misfit]:  # fmt: skip
     """The columns of a stage that came as text although they are (mostly) of another type.
 
     `mixed` names the columns in which the source itself sent numbers and texts; `expected` has the types of the table's
-    columns as they are. With `strict` (rows are added to a table) more than 10% of misfits raise TypeMismatch;
+    columns as they are. With `strict` (rows are added to a table) more than the share `most` of misfits raise TypeMismatch;
     otherwise (the table is replaced) such a column takes its new type. `skip` names columns that a contract decides about.
     """
     wanted = {c.name: t for c in staged.columns if c.name not in skip and (t := _wanted(c, expected, mixed, engine, staged))}
@@ -52,7 +52,7 @@ def misfits(
     row = engine.rows(f"SELECT {counts} FROM {table_sql(staged.table).sql('duckdb')}", {staged.table: staged})[1][0]
     out = []
     for name, bad in zip(names, row, strict=True):
-        if bad > MOST_SHARE * staged.rows:
+        if bad > most * staged.rows:
             if strict:
                 raise TypeMismatch(
                     f"{bad:,} of {staged.rows:,} values of {name!r} are not {wanted[name]}",

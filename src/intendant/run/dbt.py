@@ -69,6 +69,12 @@ def exported(
 
     Raises UnknownName, UsageError (a folder that holds something else, a table that isn't there yet), LanguageError.
     """
+    if app.workspace.place.url:
+        raise UsageError(
+            "a lake on object storage can't be read by the dbt project yet",
+            where=app.workspace.place.url,
+            hint="Export the tables it would read (`export TABLE to 'out/TABLE.parquet'`), or use a lake in the folder.",
+        )
     found = opened(app, given)
     plan = [p for p in ordered(found, names) if p.name in names]
     name = plain_name("_".join(p.name for p in plan)[:60])

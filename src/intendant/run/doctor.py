@@ -8,8 +8,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from intendant.engines.spark_session import JAVA, java
+from intendant.engines.spark_session import INSTALL
 from intendant.errors import IntendantError
+from intendant.run.doctor_spark import spark_rows
 from intendant.types import Json
 
 if TYPE_CHECKING:
@@ -18,20 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["doctor"]
 
 LEAST_FREE_GB = 1.0
+SLOW_STATE_MS = 20.0
 
 
 def doctor(app: Intendant) -> list[dict[str, Json]]:
     """[{"what", "state": "ok|warning|problem|absent", "detail", "mend"}], problems last."""
+    place = lake(app)
+    there = place["state"] == "ok"
     out = [
         python(),
         *(package(n) for n in ("duckdb", "dbos", "xllamacpp")),
-        disk(app),
+        place,
+        disk(app, there),
         journal(app),
-        *tables(app),
+        *(tables(app) if there else []),
         *(source(app, n) for n in app.workspace.sources),
         model(app),
+        extra("dlt", "sources of kind dlt", "pip install 'intendant[dlt]'"),
         extra("torch", "training the planner and loading Qwen checkpoints", "pip install 'intendant[train]'"),
         *spark(app),
+        *workers(app),
         owner(app),
     ]
     order = {"ok": 0, "absent": 1, "warning": 2, "problem": 3}
@@ -56,13 +63,21 @@ def package(name: str) -> dict[str, Json]:
     return row(name, "ok", importlib.metadata.version(name))
 
 
-def disk(app: Intendant) -> dict[str, Json]:
+def lake(app: Intendant) -> dict[str, Json]:
+    """Where the tables are, and whether they can be reached and written there."""
+    try:
+        return row("lake", "ok", app.lake.check())
+    except IntendantError as e:
+        return row("lake", "problem", e.message, e.hint)
+
+
+def disk(app: Intendant, lake_there: bool) -> dict[str, Json]:
     free = shutil.disk_usage(app.workspace.root).free / 1e9
     low = free < LEAST_FREE_GB
     return row(
         "disk",
         "problem" if low else "ok",
-        f"{free:.1f} GB free, the lake holds {app.lake.size() / 1e9:.3f} GB",
+        f"{free:.1f} GB free" + (f", the lake holds {app.lake.size() / 1e9:.3f} GB" if lake_there else ""),
         "Free some space." if low else "",
     )
 
@@ -120,24 +135,35 @@ def extra(name: str, what: str, mend: str) -> dict[str, Json]:
 
 def spark(app: Intendant) -> list[dict[str, Json]]:
     """What `[engine] kind = "spark"` needs; without it, whether it could be said."""
-    engine = app.workspace.engine
-    install = "pip install 'intendant[spark]'"
-    if engine.kind != "spark":
-        return [extra("pyspark", "the Spark engine", install)]
-    found = importlib.util.find_spec("pyspark") is not None
-    state = row("pyspark", "ok", importlib.metadata.version("pyspark")) if found else None
-    rows = [state or row("pyspark", "problem", 'not installed, but [engine] says kind = "spark"', f"`{install}`.")]
-    if engine.url:
-        rows.append(row("Spark Connect", "ok", f"{engine.url}, asked when the first step runs"))
-    elif where := java():
-        rows.append(row("Java", "ok", where))
-    else:
-        rows.append(row("Java", "problem", "not found, and Spark runs on it", JAVA))
-    return rows
+    if app.workspace.engine.kind != "spark":
+        return [extra("pyspark", "the Spark engine", INSTALL)]
+    return spark_rows(app.workspace)
+
+
+def workers(app: Intendant) -> list[dict[str, Json]]:
+    """Where the state is shared: the database, and who runs things."""
+    if app.team is None:
+        return []
+    place = app.team.database
+    try:
+        ms, server = place.ping()
+        living = app.workers()
+    except IntendantError as e:
+        return [row("control state", "problem", e.message, e.hint)]
+    slow = "Each fact waits for the database: put it nearer." if ms > SLOW_STATE_MS else ""
+    named = ", ".join(f"{w['name']} ({w['running']} running)" for w in living if w["serves"])
+    mend = "" if named else "Start `intendant worker` on a machine; until then only `do`, `run` and `resume` run something."
+    return [
+        row("control state", "warning" if slow else "ok", f"PostgreSQL {server}, {place.where}, {ms:.1f} ms a question", slow),
+        row("workers", "ok" if named else "warning", named or "none serves", mend),
+    ]
 
 
 def owner(app: Intendant) -> dict[str, Json]:
-    waiting = app._queued()
+    try:
+        waiting = app._queued()
+    except IntendantError as e:
+        return row("runs", "problem", e.message, e.hint)
     return row(
         "runs",
         "warning" if waiting else "ok",

@@ -16,7 +16,7 @@ from intendant.errors import Damaged, GateStop, TypeMismatch, VolumeGuard
 from intendant.lake import Lake, Stage
 from intendant.lake.disk import write_json
 from intendant.language import print_step
-from intendant.run import evolution, faults, impact
+from intendant.run import evolution, faults, impact, setaside
 from intendant.run.conform import Misfit, misfits
 from intendant.run.drifting import drifted
 from intendant.run.evolution import Change
@@ -61,13 +61,14 @@ class Gate:
         read = [t for r in declared for t in rule_kinds.kinds()[r.type].reads(r)]
         look = step.verb == "ingest" and snapshot.rows <= LOOK_AT_MOST
         others = checks.parents(replace(snapshot, table=staged.table), self.lake.names(), self.lake.snapshot, read, look)
+        unfit = setaside.findings(staged)
         if snapshot.rows == 0:
-            return Verdict(True, self.on_failure(settings))
+            return Verdict(True, self.on_failure(settings), tuple(unfit))
         changed = self.changes(stage, staged, step, context)
         said = self.said_of_columns(changed, stage, staged, context)
         if any(c.stops("freeze") for c in changed):
             return Verdict(False, "rollback", tuple(said), why="; ".join(f.evidence for f in said))
-        odd = [*said, *self.conform(stage, staged, step, changed)]
+        odd = [*unfit, *said, *self.conform(stage, staged, step, changed)]
         snapshot = stage.snapshot()
         if any(c.aside for c in changed):
             self.guard_volume(snapshot, staged, step)
@@ -151,7 +152,7 @@ class Gate:
         expected = {c.name: c.type for c in self.lake.snapshot(staged.table).columns} if exists else {}
         mixed, names = staged.facts.get("mixed", ()), {c.column for c in decided}
         odd = (
-            misfits(self.engine, before, expected, mixed, strict=staged.mode != "replace", skip=names)
+            misfits(self.engine, before, expected, mixed, strict=staged.mode != "replace", skip=names, **_lenient(staged))
             if step.verb == "ingest"
             else []
         )
@@ -255,7 +256,8 @@ class Gate:
         good_sql, bad_sql = split_sql(stage.table, snapshot.columns, predicates)
         rows = self.already_aside(stage.table, stamp)
         if rows is None:
-            rows = self.publish_bad(with_origin(bad_sql, step, stamp) if predicates else "", tables, audited, stage, step)
+            origin = with_origin(bad_sql, step, stamp) if predicates else ""
+            rows = self.publish_bad(origin, tables, audited, stage, step, stamp)
         elif left := self.lake.reopen(f"quarantine.{stage.table}", stamp):
             left.discard()
         faults.boundary(f"aside:{stamp.step}")
@@ -264,10 +266,12 @@ class Gate:
         return rows
 
     def publish_bad(
-        self, bad_sql: str, tables: Mapping[str, Snapshot], audited: Mapping[str, Json], stage: Stage, step: Step
+        self, bad_sql: str, tables: Mapping[str, Snapshot], audited: Mapping[str, Json], stage: Stage, step: Step, stamp: Stamp
     ) -> int:
-        name, stamp = f"quarantine.{stage.table}", stage.stamp
+        name = f"quarantine.{stage.table}"
         bad = self.lake.reopen(name, stamp) or self.lake.stage(name, stamp)
+        for held in setaside.held(stage, audited.get("facts", {})):
+            bad.add_sql(self.engine, self.engine.scan(held), {})
         rejected = audited.get("facts", {}).get("rejected", ())
         if bad_sql:
             bad.add_sql(self.engine, bad_sql, tables)
@@ -297,6 +301,11 @@ class Gate:
     def others(self, audited: Mapping[str, Json]) -> dict[str, Snapshot]:
         refs = {str(r["ref"]).rpartition(".")[0] for r in audited.get("rules", ()) if r.get("ref")}
         return {t: self.lake.snapshot(t) for t in refs if self.lake.exists(t)}
+
+
+def _lenient(staged: Staged) -> dict[str, float]:
+    """A stream goes on, however few its messages are and however many of them don't fit: it would stand still for ever."""
+    return {"most": 1.0} if staged.facts.get("move") and staged.mode != "replace" else {}
 
 
 def strictest(policies: list[OnFailure]) -> OnFailure | None:

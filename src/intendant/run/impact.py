@@ -182,7 +182,7 @@ def _restored(plan: Plan, before: Catalog, after: Catalog, knowledge: Knowledge)
     """The catalog with the columns that a plan of one `restore` brings back; a version that isn't there changes nothing."""
     [step, *more] = plan.steps
     name = str(step.get("table", ""))
-    if step.verb != "restore" or more or not before.has(name):
+    if step.verb != "restore" or step.get("cold") or more or not before.has(name):
         return after
     with suppress(IntendantError):
         versions = {s.version: s for s in knowledge.lake.history(name)}

@@ -18,6 +18,7 @@ from intendant.planner.language_reader import Chat
 from intendant.run.drifting import drifted_since
 from intendant.run.load import READERS, read_sql
 from intendant.run.opinion import asking, explained
+from intendant.run.workbook import readable
 from intendant.types import Finding, Json, Snapshot, Stamp
 from intendant.workspace import Workspace
 
@@ -51,7 +52,8 @@ def inspect(
         raise UnknownName(f"there is no table {subject!r}")
     stage = app.lake.stage("staging.inspected file", Stamp("inspect", "0"))
     try:
-        stage.add_sql(app.engine, read_sql(path.absolute(), as_text=True), {})
+        with readable(path.absolute()) as file:
+            stage.add_sql(app.engine, read_sql(file, as_text=True), {})
         return reported(app, stage.table, stage.snapshot(), [], cells, html, shown=path.name, ask=ask)
     except EngineError as e:
         raise SourceDamaged(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from intendant.catalog import Catalog, Table
 from intendant.errors import Damaged, IntendantError
 from intendant.lake import Lake
+from intendant.run.asked import Asked
 from intendant.run.journal import Journal
 from intendant.sources import open_source
 from intendant.types import Column, Json, Resource
@@ -31,6 +32,7 @@ class Knowledge:
     def __init__(self, workspace: Workspace, lake: Lake, journal: Journal) -> None:
         self.workspace, self.lake, self.journal = workspace, lake, journal
         self.path = workspace.state / "resources.json"
+        self.asked = Asked(journal)
 
     def catalog(self, learn: Collection[str] = (), *, again: bool = False) -> Catalog:
         """The catalog; sources named in `learn` are asked for resources and columns unless that is known already.
@@ -53,6 +55,7 @@ class Knowledge:
             pipelines=tuple(self.workspace.pipelines()),
             dropped=tuple(d.table for d in self.lake.dropped()),
             writable=tuple(str(c.get("path", "")) for c in self.workspace.sources.values() if c.get("writable") is True),
+            ran=self.asked.queries(),
         )
 
     def learn_all(self) -> Catalog:
@@ -162,6 +165,13 @@ class Knowledge:
         seen = json.dumps([config, self._listing(config)], sort_keys=True, default=str)
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
+    def files_of(self, name: str) -> list[tuple[str, int, int]] | None:
+        """(path, bytes, time) of the files that a source reads on this machine; None where it reads something else, or more
+        than can be looked at."""
+        config = self.workspace.sources.get(name, {})
+        found = self._listing(config) if config.get("kind") == "files" else []
+        return found if 0 < len(found) < MOST_FILES else None
+
     def _listing(self, config: Mapping[str, Json]) -> list[tuple[str, int, int]]:
         path = str(config.get("path", ""))
         if config["kind"] != "files" or not path or "://" in path:
@@ -171,5 +181,8 @@ class Knowledge:
             folder = folder.parent
         if folder == self.workspace.root:
             return []
-        files = sorted(f for f in folder.rglob("*") if f.is_file())[:MOST_FILES]
-        return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+        found = []
+        for file in sorted(f for f in folder.rglob("*") if f.is_file())[:MOST_FILES]:
+            with suppress(FileNotFoundError):  # gone since it was listed
+                found.append((str(file), (told := file.stat()).st_size, told.st_mtime_ns))
+        return found

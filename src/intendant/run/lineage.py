@@ -152,8 +152,8 @@ def recipe(journal: Journal, table: str, before: int | None = None, depth: int =
     if events and start < len(events) and not events[start].data.get("step"):
         return []  # a loaded file can't be asked again: the table is taken as it is
     for event in events[start:]:
-        if event.kind != "table.published" or not event.data.get("step"):
-            continue
+        if event.kind != "table.published" or not event.data.get("step") or event.data.get("archive"):
+            continue  # what left for the archive isn't what makes the table
         for parent in event.data.get("inputs", {}):
             if parent != table and depth < 20:
                 out += [s for s in recipe(journal, parent, event.seq, depth + 1) if s not in out]

@@ -7,16 +7,17 @@ feeds it, or when a table that it reads or writes has changed since it last ran.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intendant.errors import IntendantError, LanguageError, UnknownName, UsageError, did_you_mean
 from intendant.language.expression import Literal, parse_expression, print_expression
-from intendant.language.lexer import quote_string
-from intendant.language.plans import parse
+from intendant.language.lexer import lex, place, quote_string
+from intendant.language.plans import parse, sentences
 from intendant.types import Plan, Step
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def ordered(found: Mapping[str, Pipeline], wanted: Sequence[str] = ()) -> list[P
             if table in writer:
                 raise UsageError(
                     f"{writer[table]!r} and {p.name!r} both write {table}",
-                    where="pipelines",
+                    where=f"{place_of(found[writer[table]], table)} and {place_of(p, table)}",
                     hint="One table has one pipeline: put both in one file, or write to another table by `into`.",
                 )
             writer[table] = p.name
@@ -223,9 +224,11 @@ def ordered(found: Mapping[str, Pipeline], wanted: Sequence[str] = ()) -> list[P
         if found[name] in out:
             return
         if name in above:
-            circle = " -> ".join([*above[above.index(name) :], name])
+            ring = [*above[above.index(name) :], name]
             raise UsageError(
-                f"pipelines need each other: {circle}", where="pipelines", hint="Split one of them in two."
+                f"pipelines need each other: {' -> '.join(ring)}",
+                where="; ".join(link(found[a], found[b]) for a, b in pairwise(ring)),
+                hint="Split one of them in two.",
             )
         above.append(name)
         for before in needs(found[name], writer):
@@ -236,6 +239,20 @@ def ordered(found: Mapping[str, Pipeline], wanted: Sequence[str] = ()) -> list[P
     for name in wanted or sorted(found):
         visit(name)
     return out
+
+
+def link(p: Pipeline, before: Pipeline) -> str:
+    """Where a pipeline reads what another one writes: a.intent, line 2, reads x, which b.intent, line 1, writes."""
+    table = min(p.reads & before.writes)
+    return f"{place_of(p, table, read_by)}, reads {table}, which {place_of(before, table)}, writes"
+
+
+def place_of(p: Pipeline, table: str, tables: Callable[[Step], Iterator[str]] | None = None) -> str:
+    """File and line of the first step that writes a table (or that has it among other `tables` of a step)."""
+    for step, tokens in zip(p.plan.steps, sentences(lex(p.text), p.text), strict=False):
+        if table in {t.lower() for t in (tables or written_by)(step)}:
+            return f"{p.name}.intent, line {place(p.text, tokens[0].at)[0]}"
+    return f"{p.name}.intent"
 
 
 def needs(p: Pipeline, writer: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ from intendant.language.lexer import lex
 from intendant.language.lexer import place as place_in
 from intendant.language.plans import looks_like_plan, sentences
 from intendant.operators._compile import Typing
-from intendant.run import impact
+from intendant.run import budget, gone, impact
 from intendant.run.knowledge import Knowledge
 from intendant.types import Json, Plan, Step
 
@@ -49,11 +49,13 @@ def prepare(
     before = catalog = _learned(plan, catalog, knowledge)
     steps, shown, preview, why = [], [], [], []
     made: set[str] = set()
+    written: list[str] = []
+    passed: list[tuple[Step, Catalog, tuple[str, ...]]] = []
     for i, step in enumerate(plan.steps):
         try:
             step, footprint = _resolved(step, catalog, knowledge, typing)
         except IntendantError as e:
-            raise _placed(e, text, i) from None
+            raise _placed(gone.told(e, step, knowledge.lake, knowledge.journal), text, i) from None
         action = actions()[step.verb]
         if footprint.needs_approval and not set(footprint.writes) & made:
             why.append(footprint.needs_approval)
@@ -68,10 +70,13 @@ def prepare(
                 "writes": list(footprint.writes),
             }
         )
+        why += budget.joins(step, catalog, written, knowledge, typing)
+        passed.append((step, catalog, tuple(written)))
+        written += footprint.writes
         made |= {t for t in footprint.writes if not catalog.has(t)}
         catalog = action.after(step, catalog, typing)
     broken, asked = impact.told(plan, before, catalog, knowledge, typing)
-    preview, why = preview + broken, why + asked
+    preview, why = preview + broken, why + asked + budget.storage(passed, knowledge, typing)
     resolved = Plan(tuple(steps))
     return Prepared(text, resolved, print_plan(resolved), shown, preview, "; ".join(why), confidence, confirm, catalog)
 

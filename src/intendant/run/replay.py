@@ -1,46 +1,192 @@
-"""Rows that were set aside, put back once they are mended: a plan like any other, so the gate looks at them again."""
+"""Rows that were set aside, put back once they are mended: a plan like any other, so the gate looks at them again.
+
+What broke a rule is as it was in the table and goes back as it is. What a transform couldn't work on is as it reached the
+operator: it takes the rest of that transform, from there on.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from intendant.checks.split import REASON
-from intendant.errors import UsageError
-from intendant.language.plans import looks_like_plan, print_plan
-from intendant.types import Plan, Step, split_table
+from intendant.errors import IntendantError, UsageError
+from intendant.language.expression import Binary, Col, IsNull, Literal, parse_expression, print_expression
+from intendant.language.plans import looks_like_plan, print_plan, print_step
+from intendant.language.to_sql import TYPE_NAMES
+from intendant.operators._compile import Typing, apply
+from intendant.operators._guard import KNOWN_OF, OPERATOR
+from intendant.operators.base import table_sql
+from intendant.types import Column, Plan, Snapshot, Step, split_table
 
 if TYPE_CHECKING:
     from intendant.app import Intendant
 
 __all__ = ["sentence"]
 
-ORIGIN = (REASON, "_raw", "_step", "_run")
-"""What the quarantine knows of a row beside the row."""
+ROW_BY_ROW = frozenset(
+    "filter drop_rows drop_columns select derive cast trim clip rename split explode join asof_join drop_missing unpivot "
+    "wide_to_long fill sort".split()
+)
+"""Operators that give a row the same whatever other rows there are; some of their forms don't (`alone`)."""
+STEP, RAW = "_step", "_raw"
+LETTER = Step("filter", {"condition": f"{RAW} is not null"})
+NO_LETTER = Step("filter", {"condition": f"{RAW} is null"})
+"""What no source could read as a row has its text, and no columns of its own."""
 
 
 def sentence(app: Intendant, table: str, mend: str = "") -> str:
     """The plan that takes the rows of `quarantine.TABLE`, mends them by operators (`derive amount = abs(amount)`), and adds
-    them to the table; those that break its rules still go back to quarantine.
+    them to the table; those that break its rules still go back to quarantine, and those that the mend doesn't fit by their
+    types stay there.
 
-    Raises UnknownName for the table, UsageError when nothing is set aside or `mend` isn't made of operators.
+    Raises UnknownName for the table, UsageError when nothing is set aside, `mend` isn't made of operators, or a row can't be
+    put back by itself.
     """
     name = app.lake.snapshot(table).table
     aside = f"quarantine.{name}"
     if not app.lake.exists(aside):
         raise UsageError(f"no rows of {name!r} are set aside", hint=f"`intendant check {name}` looks at what is there.")
-    snapshot = app.lake.snapshot(aside)
-    staged = f"staging.replayed_{split_table(name)[1]}"
+    there = app.lake.snapshot(name).columns
+    letters, others = told_apart(app, app.lake.snapshot(aside))
+    if letters and (not others or re.search(rf"\b{RAW}\b", mend)):
+        return print_plan(Plan(again_as_messages(app, name, aside, operators(mend), others)))
+    first = list[Step]()
+    every = [(NO_LETTER, *g) if letters else g for g in grouped(app, app.lake.snapshot(aside), there, operators(mend))]
+    groups = fitting(app, aside, every)
+    staged = [free(app, f"staging.replayed_{split_table(name)[1]}{f'_{i}' if i else ''}") for i in range(len(groups))]
+    for target, steps in zip(staged, groups, strict=True):
+        first.append(Step("transform", {"table": aside, "operators": steps, "target": target}))
+    if len(groups) == len(every) and not letters:
+        first.append(Step("drop", {"table": aside}))
+    else:
+        first.append(Step("transform", {"table": aside, "operators": tuple(gone(g, letters) for g in groups)}))
+    for target in staged:
+        first.append(Step("transform", {"table": name, "operators": (Step("union", {"table": target}),)}))
+        first.append(Step("drop", {"table": target}))
+    return print_plan(Plan(tuple(first)))
+
+
+def fitting(app: Intendant, aside: str, groups: Sequence[tuple[Step, ...]]) -> list[tuple[Step, ...]]:
+    """The groups whose mend and operators their columns admit. Raises what the first one does when there is none."""
+    out, errors = list[tuple[Step, ...]](), list[IntendantError]()
+    for steps in groups:
+        try:
+            apply(aside, steps, app.knowledge.catalog(), Typing(app.engine, app.lake.snapshot), "")
+            out.append(steps)
+        except IntendantError as e:
+            errors.append(e)
+    if errors and not out:
+        raise errors[0]
+    return out
+
+
+def told_apart(app: Intendant, aside: Snapshot) -> tuple[int, int]:
+    """How many letters the quarantine holds (messages that were no rows), and how many rows."""
+    if not any(c.name == RAW for c in aside.columns):
+        return 0, aside.rows
+    sql = f"SELECT count({RAW}) FROM {table_sql(aside.table).sql('duckdb')}"
+    letters = app.engine.rows(sql, {aside.table: aside})[1][0][0]
+    return letters, aside.rows - letters
+
+
+def again_as_messages(app: Intendant, name: str, aside: str, mend: tuple[Step, ...], others: int) -> tuple[Step, ...]:
+    """Mended letters are read as messages are; those that are still no rows are set aside again."""
+    target = free(app, f"staging.letters_{split_table(name)[1]}")
+    rest = Step("transform", {"table": aside, "operators": (NO_LETTER,)}) if others else Step("drop", {"table": aside})
+    return (
+        Step("transform", {"table": aside, "operators": (LETTER, *mend), "target": target}),
+        rest,
+        Step("ingest", {"resource": target, "mode": "append", "target": name}),
+        Step("drop", {"table": target}),
+    )
+
+
+def gone(group: Sequence[Step], letters: int = 0) -> Step:
+    """Takes the rows of a group out: its first filters are what it is."""
+    if letters:
+        rows = parse_expression(gone(group[1:]).args["condition"]) if group[1:2] and group[1].verb == "filter" else None
+        own = IsNull(Col(RAW))
+        return Step("drop_rows", {"condition": print_expression(Binary("and", own, rows) if rows else own)})
+    condition = parse_expression(group[0].args["condition"])
+    if not isinstance(condition, IsNull):
+        condition = Binary("and", condition, parse_expression(group[1].args["condition"]))
+    return Step("drop_rows", {"condition": print_expression(condition)})
+
+
+def free(app: Intendant, staged: str) -> str:
     if app.lake.exists(staged):
         raise UsageError(f"{staged!r} is there already", hint=f"It is what replaying uses: `drop {staged}` first.")
-    there = {c.name for c in app.lake.snapshot(name).columns}
-    kept = tuple(c.name for c in snapshot.columns if c.name in there and c.name not in ORIGIN)
-    steps = (
-        Step("transform", {"table": aside, "operators": (*operators(mend), Step("select", {"columns": kept})), "target": staged}),
-        Step("drop", {"table": aside}),
-        Step("transform", {"table": name, "operators": (Step("union", {"table": staged}),)}),
-        Step("drop", {"table": staged}),
-    )  # fmt: skip
-    return print_plan(Plan(steps))
+    return staged
+
+
+def grouped(
+    app: Intendant, aside: Snapshot, there: Sequence[Column], mend: tuple[Step, ...]
+) -> Iterator[tuple[Step, ...]]:
+    """The operators for the rows that came from one place, for each such place."""
+    names = [c.name for c in aside.columns]
+    known = {c.name for c in there}
+    plain = Step("select", {"columns": tuple(n for n in names if n in known and n not in KNOWN_OF)})
+    if OPERATOR not in names:
+        yield (*mend, plain)
+        return
+    own = f"SELECT DISTINCT {OPERATOR}, {STEP} FROM {table_sql(aside.table).sql('duckdb')}"
+    for operator, step in sorted(app.engine.rows(own, {aside.table: aside})[1], key=str):
+        if operator is None:
+            chosen: Step = Step("filter", {"condition": print_expression(IsNull(Col(OPERATOR)))})
+            yield (chosen, *mend, plain)
+            continue
+        chosen = Step("filter", {"condition": equal(OPERATOR, operator)})
+        again = Step("filter", {"condition": equal(STEP, step)})
+        rest = tuple(s for s in following(app, aside, str(operator), str(step), mend) if s.verb != "sort")
+        yield (chosen, again, *rest, Step("select", {"columns": tuple(c.name for c in there)}))
+
+
+def equal(column: str, value: str) -> str:
+    return print_expression(Binary("=", Col(column), Literal(value, "text")))
+
+
+def following(app: Intendant, aside: Snapshot, operator: str, step: str, mend: tuple[Step, ...]) -> Iterator[Step]:
+    """What makes the rows what they were when they reached the operator, the mend, and the operators from that one on."""
+    plan, number = looks_like_plan(step), int(operator.partition(":")[0])
+    if plan is None or plan.steps[0].verb != "transform":
+        raise UsageError(f"`{step}` can't be read any more", where=aside.table, hint="Put these rows back by a plan of your own.")
+    of = plan.steps[0]
+    steps: tuple[Step, ...] = of.args["operators"]
+    for s in steps[number - 1 :]:
+        if not alone(s):
+            raise UsageError(
+                f"rows that `{step}` set aside can't be put back one by one: `{print_step(s)}` looks at all rows",
+                where=aside.table,
+                hint=f"Mend them in {of.args['table']!r}, and run that step again.",
+            )
+    yield from as_they_were(app, aside, of, number)
+    yield from mend
+    yield from steps[number - 1 :]
+
+
+def alone(step: Step) -> bool:
+    """Whether the operator gives a row the same whatever other rows there are."""
+    if step.verb == "join":
+        return step.get("side") not in ("right", "full")
+    return step.verb in ROW_BY_ROW and not (step.verb == "fill" and step.get("how"))
+
+
+def as_they_were(app: Intendant, aside: Snapshot, step: Step, number: int) -> Iterator[Step]:
+    """The columns that the rows had, of the types that they had: the quarantine holds all columns of all its rows."""
+    try:
+        catalog = app.knowledge.catalog()
+        before = apply(step.args["table"], step.args["operators"][: number - 1], catalog, Typing(app.engine), "").columns
+    except IntendantError:  # the table has changed since
+        return
+    held = {c.name: c.type for c in aside.columns}
+    if not all(c.name in held for c in before):
+        return
+    yield Step("select", {"columns": tuple(c.name for c in before)})
+    words = {kind: word for word, kind in TYPE_NAMES.items()}
+    for c in before:
+        if held[c.name] != c.type and c.type in words:
+            yield Step("cast", {"column": c.name, "type": words[c.type]})
 
 
 def operators(mend: str) -> tuple[Step, ...]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["accept", "exported", "imported", "rules", "suggestions"]
 
 PAST = 10
-NO_LOAD = ("quarantine", "restore")
+NO_LOAD = ("quarantine", "restore", "advance")
 MOST_CHARS = 15_000
 """Of one plan; more rules take several."""
 

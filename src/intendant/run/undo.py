@@ -37,6 +37,8 @@ class Undo:
             self.versions(table, events)
         for table in drops:  # one whose place a table of this run had taken
             self.dropped(table)
+        for e in reversed([e for e in events if e.kind == "retention.set"]):
+            self.retention(e.data)
         for e in reversed([e for e in events if e.kind == "schedule.set" and not e.key.startswith("undo.")]):
             self.schedule(e)
 
@@ -86,6 +88,13 @@ class Undo:
             kept = {k: v for k, v in now.items() if k not in LAYOUT}
             if (wanted := {**kept, **before}) != now:
                 self.lake.set_settings(table, wanted, stamp)
+
+    def retention(self, said: Mapping[str, Json]) -> None:
+        """How much of the table's past was to be kept before; nothing was cleaned while the run was on its way."""
+        if self.lake.exists(said["table"]):
+            now = self.lake.settings(said["table"])
+            if (wanted := {**now, **said["was"]}) != now:
+                self.lake.set_settings(said["table"], wanted, Stamp(self.run, f"{UNDO}{said['table']}"))
 
     def dropped(self, table: str) -> None:
         """Brings back a table that the run dropped, unless somebody has made one of that name since."""
