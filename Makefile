@@ -28,7 +28,7 @@ demo: .venv/base.stamp
 	@$(PY) -m intendant.demo demo
 
 test: .venv/dev.stamp
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Spark is half a gigabyte: its tests have an environment of their own. `make test` skips them.
 test-spark: .venv-spark/spark.stamp
@@ -77,12 +77,11 @@ docs: .venv/base.stamp
 .venv-spark/bin/python:
 	@sh .ci/python -m venv --clear .venv-spark
 
-.venv-spark/spark.stamp: requirements.txt requirements-dev.txt pyproject.toml | .venv-spark/bin/python
+.venv-spark/spark.stamp: requirements-spark.txt requirements-dev.txt pyproject.toml | .venv-spark/bin/python
 	@echo "Installing Intendant with Spark into .venv-spark (once)"
-	@.venv-spark/bin/python -m pip install -qq --require-hashes -r requirements.txt
 	@.venv-spark/bin/python -m pip install -qq --require-hashes -r requirements-dev.txt
+	@.venv-spark/bin/python -m pip install -qq --require-hashes -r requirements-spark.txt
 	@.venv-spark/bin/python $(LINK)
-	@.venv-spark/bin/python -m pip install -qq 'pyspark[connect]>=4.0,<5'
 	@touch $@
 
 .venv-train/bin/python:

@@ -30,10 +30,10 @@ def pins(file: str) -> dict[str, list[str]]:
 def asked() -> dict[str, list[str]]:
     """File -> requirements that it must satisfy."""
     base, groups = PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]
-    train = PROJECT["project"]["optional-dependencies"]["train"]
+    train, spark = (PROJECT["project"]["optional-dependencies"][extra] for extra in ("train", "spark"))
     dev = [r for r in groups["dev"] if isinstance(r, str)]
     return {"requirements.txt": base + groups["build"], "requirements-dev.txt": base + groups["build"] + dev,
-            "requirements-bench.txt": groups["bench"],
+            "requirements-bench.txt": groups["bench"], "requirements-spark.txt": base + spark,
             "requirements-train.txt": base + train, "requirements-train-cpu.txt": base + train}
 
 
@@ -54,7 +54,7 @@ def test_every_pin_has_a_hash(file: str):
 
 def test_locks_agree_with_each_other():
     base = pins("requirements.txt")
-    for file in ("requirements-dev.txt", "requirements-train.txt"):
+    for file in ("requirements-dev.txt", "requirements-train.txt", "requirements-spark.txt"):
         other = pins(file)
         assert {n: other.get(n) for n in base} == base, f"{file} differs: run `make lock`"
 

@@ -38,7 +38,7 @@ class Query:
 @dataclass(frozen=True)
 class Catalog:
     """`tables` by name, `resources` by full name ("source.resource"), `sources` by name with their kind; `writable` are the
-    addresses below which exports may write."""
+    addresses below which exports may write, `ran` the queries that ran lately, with how often as `runs_per_day`."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     resources: Mapping[str, Resource] = field(default_factory=dict)
@@ -47,6 +47,7 @@ class Catalog:
     pipelines: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    ran: tuple[Query, ...] = ()
 
     def table(self, name: str, where: str = "") -> Table:
         """The table of that name, exactly or in any case. Raises UnknownName with the nearest one."""

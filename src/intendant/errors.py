@@ -17,6 +17,8 @@ IntendantError                 code, message, where, hint; `retry` says whether 
     Conflict                   another writer was first               (retry)
     Damaged                    a file of the lake or of the state is broken
     DiskFull                   no space left                          (retry, once there is space)
+    StorageUnreachable         no answer from the object storage, or only "slow down"   (retry)
+    StorageRefused             the object storage says no: bucket, keys, region, clock, or what it can't do
   EngineError                  the engine refused a statement that we built
   GateStop                     the quality gate stopped a publish
   PolicyError                  not allowed here
@@ -26,6 +28,9 @@ IntendantError                 code, message, where, hint; `retry` says whether 
     ApprovalInvalid            the approval is not for this plan, or was used
   ModelError                   the model is missing or does not answer
   Busy                         another process owns the execution     (retry)
+  StateError                   the control state's database can't be used as it is
+    StateUnreachable           the database does not answer           (retry)
+    LeaseLost                  another worker took over what this one was running
 """
 
 from __future__ import annotations
@@ -46,6 +51,7 @@ __all__ = [
     "IntendantError",
     "LakeError",
     "LanguageError",
+    "LeaseLost",
     "ModelError",
     "PathRefused",
     "PolicyError",
@@ -57,6 +63,10 @@ __all__ = [
     "SourceTooLarge",
     "SourceUnreachable",
     "SqlRefused",
+    "StorageRefused",
+    "StorageUnreachable",
+    "StateError",
+    "StateUnreachable",
     "TypeMismatch",
     "UnknownName",
     "UsageError",
@@ -160,6 +170,15 @@ class DiskFull(LakeError):
     retry = True
 
 
+class StorageUnreachable(LakeError):
+    code = "storage_unreachable"
+    retry = True
+
+
+class StorageRefused(LakeError):
+    code = "storage_refused"
+
+
 class EngineError(IntendantError):
     code = "engine"
 
@@ -195,6 +214,19 @@ class ModelError(IntendantError):
 class Busy(IntendantError):
     code = "busy"
     retry = True
+
+
+class StateError(IntendantError):
+    code = "state"
+
+
+class StateUnreachable(StateError):
+    code = "state_unreachable"
+    retry = True
+
+
+class LeaseLost(StateError):
+    code = "lease_lost"
 
 
 def did_you_mean(name: str, known: Iterable[str], what: str = "name") -> str:

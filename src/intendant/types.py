@@ -100,6 +100,7 @@ class ReadRequest:
 
     `count` with `order` "latest" or "oldest" by `by`; `after` = (column, value): only rows whose column is greater,
     a cursor; `columns` None means all. A source applies what it can natively and says so (`Source.applies`).
+    `position` is where an earlier read of a stream ended, as the source told it: only what came since.
     """
 
     resource: str
@@ -108,6 +109,7 @@ class ReadRequest:
     by: str | None = None
     after: tuple[str, Json] | None = None
     columns: tuple[str, ...] | None = None
+    position: Json = None
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,23 @@ from typing import Any, Literal
 
 from intendant.catalog import Query
 from intendant.errors import PathRefused, UsageError, WorkspaceError, did_you_mean
+from intendant.objects.cold_place import Storage
+from intendant.objects.place import LakePlace
 from intendant.types import Json, OnFailure
 
-__all__ = ["Engine", "Model", "Policy", "SchemaContract", "Thresholds", "Workspace"]
+__all__ = ["Control", "Engine", "Model", "Policy", "SchemaContract", "Thresholds", "Workspace"]
 
 FILE = "intendant.toml"
 SCHEMA, SCHEMA_WORDS = "schema", ("evolve", "freeze", "quarantine", "ask")
+NAME, TAKEN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}"), ("public", "information_schema")
 SECRET = re.compile(r"\$\{([^}]*)\}")
+CHOICES = {
+    "on_failure": (("rollback", "quarantine", "review", "warn"), "It is rollback, quarantine, review or warn."),
+    "on_drift": (("", "rollback", "review", "warn"), "It is rollback, review or warn; without it on_failure holds."),
+    "on_impact": (("review", "warn"), "It is review (a person is asked) or warn."),
+    "on_bad_value": (("quarantine", "fail", "null"), "It is quarantine, fail or null."),
+}
+LEAST = {"plan_budget_gb": 0, "join_budget_rows": 0, "join_budget_factor": 1}
 TEMPLATE = """# What this workspace knows. Secrets stay outside: write "${ENV_NAME}" or "${keyring:SERVICE/USER}".
 
 [policy]
@@ -41,6 +51,10 @@ class Policy:
     on_failure: OnFailure = "warn"
     on_drift: OnFailure | Literal[""] = ""
     on_impact: Literal["review", "warn"] = "warn"
+    on_bad_value: Literal["quarantine", "fail", "null"] = "quarantine"
+    plan_budget_gb: float = 0.0
+    join_budget_rows: int = 1_000_000
+    join_budget_factor: float = 10.0
     volume_guard: float = 0.5
     quota_gb: float = 50.0
     provision_budget_gb: float = 10.0
@@ -91,6 +105,8 @@ class Engine:
     driver_memory: str = "2g"
     options: Mapping[str, str] = field(default_factory=dict)
     """Further settings of Spark's, such as spark.sql.shuffle.partitions."""
+    checks_from_rows: int = 100_000_000
+    """Declared rules are counted by Spark on tables of at least so many rows."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,18 @@ class Model:
     path: str = ""
     reads: bool = False
     must_answer: bool = False
+
+
+@dataclass(frozen=True)
+class Control:
+    """`[state]`: where the journal, approvals, schedules and the state of runs are: files of this folder, or the PostgreSQL
+    database `url`, in the `schema` that all machines of one workspace name. There a worker that hasn't been heard of for
+    `lease_seconds` counts as dead, and a database that went away is waited for `wait_seconds`."""
+
+    url: str = ""
+    schema: str = "intendant"
+    lease_seconds: float = 15.0
+    wait_seconds: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +149,9 @@ class Workspace:
     sources: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     queries: Mapping[str, Query] = field(default_factory=dict)
     openlineage: Mapping[str, str] = field(default_factory=dict)
+    control: Control = field(default_factory=Control)
+    storage: Storage = field(default_factory=Storage)
+    place: LakePlace = field(default_factory=LakePlace)
 
     @property
     def state(self) -> Path:
@@ -164,7 +195,7 @@ class Workspace:
             raise WorkspaceError(
                 f"{FILE} is not UTF-8 (byte {e.start})", where=str(path), hint="Save it as UTF-8."
             ) from None
-        known = {f.name for f in fields(cls)} - {"root", "contracts"}
+        known = {f.name for f in fields(cls)} - {"root", "contracts", "control", "place"} | {"state", "lake"}
         for key in data:
             if key not in known:
                 raise WorkspaceError(
@@ -183,6 +214,9 @@ class Workspace:
             sources=_sources(data.get("sources", {}), path),
             queries=_queries(data.get("queries", {}), path),
             openlineage=_openlineage(data.get("openlineage", {}), path),
+            control=_section(Control, data, path, "state"),
+            storage=_section(Storage, data, path),
+            place=_section(LakePlace, data, path, "lake"),
         )
 
     def source_config(self, name: str) -> dict[str, Json]:
@@ -192,6 +226,23 @@ class Workspace:
         config = _filled(dict(self.sources[name]), f"sources.{name}")
         assert isinstance(config, dict)
         return config
+
+    def lake_place(self) -> dict[str, Json]:
+        """`[lake]` with secrets filled in. Raises WorkspaceError for an unset variable."""
+        return {n: _filled(v, f"lake.{n}") for n, v in vars(self.place).items()}
+
+    def cold_keys(self) -> dict[str, str]:
+        """What `[storage]` says of the S3 storage of archives, secrets filled in. Raises WorkspaceError for an unset variable."""
+        names = ("endpoint", "region", "access_key", "secret_key", "session_token")
+        return {n: str(_filled(v, f"storage.{n}")) for n in names if (v := getattr(self.storage, n))}
+
+    def control_url(self) -> str:
+        """`[state] url` with secrets filled in, "" where the state is in files. Raises WorkspaceError for an unset variable."""
+        return str(_filled(self.control.url, "state.url"))
+
+    def engine_url(self, url: str) -> str:
+        """The address of a Spark Connect server with its secrets filled in. Raises WorkspaceError for an unset variable."""
+        return str(_filled(url, "url of [engine]"))
 
     def thresholds_of(self, table: str) -> Thresholds:
         """`[thresholds]`, and above it what `[tables."TABLE"]` says."""
@@ -265,22 +316,8 @@ def _section(
             raise WorkspaceError(f"{name}.{key} is {value!r}", where=str(path), hint=f"It must be a {_word(wanted)}.")
         out[key] = wanted(value)
     made = replace(defaults, **out)
-    if cls is Policy and made.on_failure not in ("rollback", "quarantine", "review", "warn"):
-        raise WorkspaceError(
-            f"policy.on_failure is {made.on_failure!r}",
-            where=str(path),
-            hint="It is rollback, quarantine, review or warn.",
-        )
-    if cls is Policy and made.on_drift not in ("", "rollback", "review", "warn"):
-        raise WorkspaceError(
-            f"policy.on_drift is {made.on_drift!r}",
-            where=str(path),
-            hint="It is rollback, review or warn; without it on_failure holds.",
-        )
-    if cls is Policy and made.on_impact not in ("review", "warn"):
-        raise WorkspaceError(
-            f"policy.on_impact is {made.on_impact!r}", where=str(path), hint="It is review (a person is asked) or warn."
-        )
+    if cls is Policy:
+        _check_policy(made, path)
     if cls is Thresholds and not (0 < made.drift_budget < 1 and made.drift_versions >= 3 and _positive(made)):
         raise WorkspaceError(
             "the drift thresholds can't be used",
@@ -289,7 +326,20 @@ def _section(
         )
     if cls is Engine:
         _check_engine(made, path)
+    if cls in (LakePlace, Storage):
+        made.check(str(path))
+    if cls is Control:
+        _check_control(made, path)
     return made
+
+
+def _check_policy(made: Policy, path: Path) -> None:
+    for name, (words, hint) in CHOICES.items():
+        if getattr(made, name) not in words:
+            raise WorkspaceError(f"policy.{name} is {getattr(made, name)!r}", where=str(path), hint=hint)
+    for name, least in LEAST.items():
+        if getattr(made, name) < least:
+            raise WorkspaceError(f"policy.{name} is {getattr(made, name):g}", where=str(path), hint=f"It is {least} or more.")
 
 
 def _check_engine(made: Engine, path: Path) -> None:
@@ -301,12 +351,39 @@ def _check_engine(made: Engine, path: Path) -> None:
             where=str(path),
             hint='It is the address of a Spark Connect server, sc://HOST:15002, and needs kind = "spark".',
         )
+    if made.checks_from_rows < 0:
+        raise WorkspaceError(
+            f"engine.checks_from_rows is {made.checks_from_rows}",
+            where=str(path),
+            hint="It is a number of rows; with 0 Spark counts what breaks rules on every table.",
+        )
     odd = next((k for k, v in made.options.items() if not isinstance(v, str) or not k.startswith("spark.")), None)
     if odd is not None:
         raise WorkspaceError(
             f"engine.options has {odd!r} = {made.options[odd]!r}",
             where=str(path),
             hint='Write Spark\'s own names and texts: "spark.sql.shuffle.partitions" = "64".',
+        )
+
+
+def _check_control(made: Control, path: Path) -> None:
+    if made.url and not made.url.startswith(("postgresql://", "postgres://", "${")):
+        raise WorkspaceError(
+            "state.url is no address of a PostgreSQL database",
+            where=str(path),
+            hint='Write url = "postgresql://USER:${PG_PASSWORD}@HOST/DATABASE".',
+        )
+    if not NAME.fullmatch(made.schema) or made.schema.lower().startswith("pg_") or made.schema.lower() in TAKEN:
+        raise WorkspaceError(
+            f"state.schema is {made.schema!r}",
+            where=str(path),
+            hint="It has letters, digits and _, begins with a letter, is no longer than 48, and is none of PostgreSQL's own.",
+        )
+    if not 1 <= made.lease_seconds <= 3600 or not 0 <= made.wait_seconds <= 86_400:
+        raise WorkspaceError(
+            "the times of [state] can't be used",
+            where=str(path),
+            hint="lease_seconds is between 1 and 3600, wait_seconds between 0 and 86400.",
         )
 
 
@@ -334,7 +411,7 @@ def _sources(data: Any, path: Path) -> dict[str, Mapping[str, Json]]:
             )
         if "kind" not in config:
             raise WorkspaceError(
-                f"source {name!r} has no kind", where=str(path), hint='Add kind = "rest", "files", "sql" or "kafka".'
+                f"source {name!r} has no kind", where=str(path), hint='Add kind = "rest", "files", "sql", "kafka" or "dlt".'
             )
     return {str(n): dict(c) for n, c in data.items()}
 

@@ -49,7 +49,9 @@ def test_a_due_time_fires_once_whoever_looks_and_however_often(here: World) -> N
     here.app.owner.release()
     with Intendant(here.root) as other:
         assert fire_due(other, START + timedelta(hours=6)) == []
+        assert other.do("transform orders sort by order_id").status == "succeeded"
         assert [len(fire_due(other, START + DAY)), len(fire_due(here.app, START + DAY))] == [1, 0]
+    here.done("transform orders sort by order_id descending")
     assert len(fire_due(here.app, START + 9 * DAY)) == 1  # of the nights missed, the last is made up for
     assert fired(here.app) == [("double", "succeeded")] * 3 and len(here.app.history("double")) == 4
 

@@ -6,11 +6,15 @@ import datetime as dt
 import importlib.util
 import itertools
 import math
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,7 +27,7 @@ from intendant.language import parse
 from intendant.operators._compile import Typing, apply, reads_of, sql_text
 from intendant.types import Column, Snapshot, Stamp
 
-__all__ = ["LIGHT", "MISSING", "Pair", "alike"]
+__all__ = ["LIGHT", "MISSING", "Pair", "alike", "killed_while_writing", "numbers_table"]
 
 MISSING = (
     "pyspark isn't installed: pip install 'intendant[spark]'" if importlib.util.find_spec("pyspark") is None
@@ -155,3 +159,34 @@ def alike(pair: Pair, said: str, table: str = "t", *, close: bool = False) -> No
             assert (
                 math.isclose(x, y, rel_tol=1e-12, abs_tol=1e-12) if floats and math.isfinite(y) else repr(x) == repr(y)
             )
+
+
+def numbers_table(folder: Path, rows: int, groups: int = 7) -> Path:
+    """A Parquet file of `id`, `v` (both from 0) and `g` (id modulo `groups`)."""
+    ids, file = np.arange(rows), folder / "numbers.parquet"
+    pq.write_table(pa.table({"id": ids, "v": ids, "g": ids % groups}), file)
+    return file
+
+
+@contextmanager
+def killed_while_writing(workspace: Path, kill: Callable[[], None]) -> Iterator[None]:
+    """Calls `kill` once Spark has begun to write a stage; fails when it never does."""
+    struck = threading.Event()
+
+    def watch() -> None:
+        until = time.monotonic() + 280
+        while not struck.is_set() and time.monotonic() < until:
+            with suppress(OSError):  # a folder that was moved away meanwhile
+                if any(workspace.glob(".intendant/lake/**/*-work")):
+                    kill()
+                    struck.set()
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+        assert struck.wait(5), "Spark never wrote"
+    finally:
+        struck.set()
+        thread.join()

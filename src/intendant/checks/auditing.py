@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from intendant.checks import mend, rules
 from intendant.checks.rules.base import RuleKind
-from intendant.checks.split import bad_rows_sql, has_window
+from intendant.checks.split import has_window
 from intendant.checks.subject import shown
-from intendant.engines.base import quoted, text
+from intendant.engines.base import Reader, Worker, quoted, text
 from intendant.engines.duckdb import DuckDB
 from intendant.errors import EngineError, TypeMismatch, UnknownName, did_you_mean
 from intendant.language.to_sql import find_column, kind_of_type
@@ -38,12 +38,12 @@ def audit(engine: DuckDB, table: str, snapshot: Snapshot, declared: Sequence[Rul
                               hint=did_you_mean(rule.type, kinds, "rule"))
         check_reference(rule, kinds[rule.type], snapshot, table, tables)
         asked.append(question(rule, kinds[rule.type], snapshot))
-    if not asked:
-        return []
-    aggregates = ", ".join(f"{a.tally}, {a.examples or 'NULL'}" for a in asked)
-    total, *found = one_row(engine, f"SELECT count(*), {aggregates} FROM {table_sql(table).sql('duckdb')}", tables)
-    return [finding(engine, table, tables, a, int(rows or 0), int(total), examples or ())
-            for a, rows, examples in zip(asked, found[::2], found[1::2], strict=True) if rows]
+    broken: dict[int, Finding] = {}
+    for reader, share in shared(engine, table, tables, asked):
+        total, *found = one_row(reader, tallies_sql(table, share.values()), tables)
+        broken |= {at: finding(reader, table, tables, a, int(rows or 0), int(total), examples or ())
+                   for (at, a), rows, examples in zip(share.items(), found[::2], found[1::2], strict=True) if rows}
+    return [broken[at] for at in sorted(broken)]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,44 @@ def question(rule: Rule, kind: RuleKind, snapshot: Snapshot) -> Question:
     return Question(rule, names, predicate, tally, some if names and not has_window(predicate) else "")
 
 
+def shared(engine: DuckDB, table: str, tables: Mapping[str, Snapshot],
+           asked: Sequence[Question]) -> list[tuple[Reader, dict[int, Question]]]:
+    """Who answers which questions, by their places: of a large table the worker does, where it can, and DuckDB the rest.
+
+    The worker is asked for examples apart, of broken rules only: gathering them beside the counts has no bound there.
+    """
+    worker, there = engine.worker, {}
+    if worker is not None and tables[table].rows >= worker.checks_from:
+        apart = {at: replace(a, examples="") for at, a in enumerate(asked)}
+        there = {at: a for at, a in apart.items() if takes(worker, table, tables, a)}
+    here = {at: a for at, a in enumerate(asked) if at not in there}
+    shares: list[tuple[Reader, dict[int, Question]]] = [(worker, there)] if worker is not None else []
+    return [(reader, share) for reader, share in (*shares, (engine, here)) if share]
+
+
+def takes(worker: Worker, table: str, tables: Mapping[str, Snapshot], asked: Question) -> bool:
+    """Whether the worker can both count and show; a rule that doesn't fit the table is DuckDB's to refuse."""
+    try:
+        return (worker.takes(tallies_sql(table, [asked]), tables)
+                and (not asked.names or worker.takes(examples_sql(table, tables[table], asked), tables)))
+    except EngineError:
+        return False
+
+
+def tallies_sql(table: str, asked: Iterable[Question]) -> str:
+    aggregates = ", ".join(f"{a.tally} AS n{i}, {a.examples or 'NULL'} AS e{i}" for i, a in enumerate(asked))
+    return f"SELECT count(*) AS n, {aggregates} FROM {table_sql(table).sql('duckdb')}"
+
+
+def examples_sql(table: str, snapshot: Snapshot, asked: Question) -> str:
+    """The least of the values that break a rule, as `min(DISTINCT value, 3)` would give them."""
+    picked, source = ", ".join(quoted(n) for n in asked.names), table_sql(table).sql("duckdb")
+    bad = rules.kinds()[asked.rule.type].culprits(asked.rule, snapshot.columns, source)
+    bad = bad or f"SELECT {picked} FROM {source} {'QUALIFY' if has_window(asked.predicate) else 'WHERE'} {asked.predicate}"
+    present = f" WHERE {picked} IS NOT NULL" if len(asked.names) == 1 else ""
+    return f"SELECT DISTINCT {picked} FROM ({bad}) AS t{present} ORDER BY {picked} LIMIT {EXAMPLES}"
+
+
 def check_reference(rule: Rule, kind: RuleKind, snapshot: Snapshot, table: str,
                     tables: Mapping[str, Snapshot]) -> None:
     for name in kind.reads(rule):
@@ -83,33 +121,33 @@ def check_reference(rule: Rule, kind: RuleKind, snapshot: Snapshot, table: str,
                                hint="Cast one of them first, so that like is compared with like.")
 
 
-def one_row(engine: DuckDB, sql: str, tables: Mapping[str, Snapshot]) -> tuple[Json, ...]:
+def one_row(reader: Reader, sql: str, tables: Mapping[str, Snapshot]) -> tuple[Json, ...]:
     try:
-        return engine.rows(sql, tables)[1][0]
+        return reader.rows(sql, tables)[1][0]
     except EngineError as e:
+        if not isinstance(reader, DuckDB) and not e.facts.get("refused"):  # it's the worker's fault, not the rule's
+            raise
         raise TypeMismatch(f"a rule doesn't fit the table: {e.message}", hint=e.hint) from e
 
 
-def finding(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], asked: Question, rows: int, total: int,
+def finding(reader: Reader, table: str, tables: Mapping[str, Snapshot], asked: Question, rows: int, total: int,
             samples: Sequence[Json]) -> Finding:
     rule, names, kind = asked.rule, asked.names, rules.kinds()[asked.rule.type]
     said = rules.sentence_of(rule)
     if not kind.per_row:
-        evidence = f"`{said}` does not hold: {kind.measured(rule, engine, table, tables)}."
+        evidence = f"`{said}` does not hold: {kind.measured(rule, reader, table, tables)}."
         return Finding(rule.type, table, rule.column, "HIGH", total, total, evidence)
     if names and not asked.examples:
-        samples = apart(engine, table, tables, asked)
+        samples = apart(reader, table, tables, asked)
     evidence = f"{rows} of {total} rows break `{said}`" + (f", e.g. {shown(samples)}" if samples else "")
     column = rule.column or (names[0] if len(names) == 1 else None)
     return Finding(rule.type, table, column, severity_of(rows, total), rows, total, evidence + ".", 1.0,
                    mended(table, rule), asked.predicate, tuple(samples))
 
 
-def apart(engine: DuckDB, table: str, tables: Mapping[str, Snapshot], asked: Question) -> list[Json]:
+def apart(reader: Reader, table: str, tables: Mapping[str, Snapshot], asked: Question) -> list[Json]:
     """Examples by a query of their own."""
-    picked = ", ".join(quoted(n) for n in asked.names)
-    bad = bad_rows_sql(engine, table, tables[table], [asked.predicate])
-    found = engine.rows(f"SELECT DISTINCT {picked} FROM ({bad}) AS t ORDER BY ALL LIMIT {EXAMPLES}", tables)[1]
+    found = reader.rows(examples_sql(table, tables[table], asked), tables)[1]
     return [r[0] if len(r) == 1 else dict(zip(asked.names, r, strict=True)) for r in found]
 
 

@@ -12,7 +12,7 @@ from intendant.types import Column, Json, Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Engine", "Parts", "Tables", "Worker", "Written", "quoted", "text"]
+__all__ = ["Engine", "Parts", "Reader", "Tables", "Worker", "Written", "quoted", "text"]
 
 Tables = Mapping[str, Snapshot]
 """The tables a statement may name, each at one version."""
@@ -69,11 +69,22 @@ class Parts:
     columns: tuple[Column, ...]
 
 
-class Worker(Protocol):
-    """Does the heavy work of `transform` and `query` elsewhere than in this process; SQL is DuckDB's, and so are results."""
+class Reader(Protocol):
+    """Whoever answers a query in DuckDB's SQL: an engine or a worker."""
 
     def rows(self, sql: str, tables: Tables) -> tuple[list[str], list[tuple[Json, ...]]]:
         """Column names and rows. Raises EngineError, Damaged, DiskFull."""
+        ...
+
+
+class Worker(Reader, Protocol):
+    """Does the heavy work of `transform` and `query` elsewhere than in this process; SQL is DuckDB's, and so are results."""
+
+    checks_from: int
+    """Of a table with at least so many rows it also counts what breaks declared rules."""
+
+    def takes(self, sql: str, tables: Tables) -> bool:
+        """Whether it can say the query in its own SQL; starts nothing. Raises EngineError where DuckDB refuses it too."""
         ...
 
     def parts(self, sql: str, tables: Tables, folder: Path, stored: Callable[[str], tuple[str, ...]]) -> Parts:

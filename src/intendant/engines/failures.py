@@ -16,6 +16,8 @@ from intendant.types import Snapshot
 __all__ = ["broken_file", "translated"]
 
 NO_SPACE = ("no space left", "file too large", "disk quota exceeded", "max_temp_directory_size")
+UNREAD = ("Failed to read file", "FAILED_READ_FILE")
+"""How DuckDB and Spark begin to say that a file's pages can't be read."""
 NO_TABLE = re.compile(r"Catalog Error: Table with name (.+?) does not exist")
 OUR_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException,
            duckdb.OutOfRangeException, duckdb.ConstraintException, duckdb.TypeMismatchException,
@@ -45,7 +47,8 @@ def broken_file(tables: Mapping[str, Snapshot], message: str) -> tuple[str, str]
     """A table and a file of it that is missing or can't be read; those that the message names are tried first."""
     files = [(name, file) for name, snapshot in tables.items() for file in snapshot.files]
     files.sort(key=lambda pair: pair[1] not in message)
-    return next(((n, f) for n, f in files if not Path(f).is_file() or not _readable(f)), None)
+    torn = any(sign in message for sign in UNREAD)  # inside, behind a footer that is whole
+    return next(((n, f) for n, f in files if (torn and f in message) or not Path(f).is_file() or not _readable(f)), None)
 
 
 def _failure(error: duckdb.Error, tables: Tables) -> IntendantError:

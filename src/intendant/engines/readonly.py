@@ -7,9 +7,10 @@ it runs in a database of its own that is locked to the lake's files.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,7 @@ from intendant.engines.base import text
 from intendant.engines.duckdb import fetched
 from intendant.engines.failures import translated
 from intendant.engines.functions import FUNCTIONS, TABLE_FUNCTIONS
+from intendant.engines.leases import reading
 from intendant.engines.parquet import escaped
 from intendant.errors import EngineError, SqlRefused, did_you_mean
 from intendant.types import SCHEMAS, Json, Snapshot
@@ -33,6 +35,7 @@ __all__ = ["Tabled", "checked", "confine", "query"]
 LONGEST = 100_000  # characters
 MOST_ROWS = 1_000_000
 SECONDS = 60.0
+ATTEMPTS = 3
 ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 FORBIDDEN = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Attach, exp.Detach, exp.Pragma, exp.Set, exp.Use, exp.Copy,
              exp.Describe, exp.Show, exp.Drop, exp.Alter, exp.TruncateTable, exp.LoadData, exp.Kill, exp.Transaction,
@@ -45,7 +48,10 @@ ONLY_SELECT = "Only one SELECT statement may be used here; say what should chang
 class Tabled(Protocol):
     """What a query needs of the lake."""
 
-    root: Path
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """The folders below which the files of snapshots lie."""
+        ...
 
     def names(self) -> list[str]: ...
 
@@ -72,24 +78,44 @@ def query(lake: Tabled, engine: DuckDB, sql: str, limit: int | None = None, *,
     Raises SqlRefused; EngineError when it takes longer than `seconds` or gives more than a million rows.
     """
     statement, used = checked(sql, lake.names())
-    tables = {name: lake.snapshot(name) for name in used}
-    con = engine.connect()
-    try:
-        with translated(tables):
-            engine.attach(con, tables)
-            confine(con, lake.root.absolute())
-            with _time_limit(con.interrupt, seconds):
-                names, rows = fetched(con.execute(statement), (limit if limit is not None else MOST_ROWS + 1))
-    finally:
-        con.close()
+    with current(lake, used, engine) as tables:
+        names, rows = _answered(lake, engine, statement, tables, limit, seconds)
     if limit is None and len(rows) > MOST_ROWS:
         raise EngineError(f"The result has more than {MOST_ROWS} rows", hint="Add LIMIT, or export the table.")
     return names, rows
 
 
-def confine(con: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """From here on the connection opens only files under `root`, and no setting can change that."""
-    folders = ", ".join(text(f"{form}/") for form in dict.fromkeys((str(root), escaped(str(root)))))
+@contextmanager
+def current(lake: Tabled, used: Iterable[str], engine: DuckDB) -> Iterator[dict[str, Snapshot]]:
+    """The tables as they are now; as long as the block lasts, none of their files is cleaned away."""
+    with ExitStack() as held:
+        for _ in range(ATTEMPTS):
+            tables = {name: lake.snapshot(name) for name in used}
+            files = [f for s in tables.values() for f in s.files]
+            held.enter_context(engine.holding(files))
+            held.enter_context(reading(files))
+            if all("://" in f or os.path.exists(f) for f in files):  # noqa: PTH110 (paths by the thousand)
+                break
+            held.close()
+        yield tables
+
+
+def _answered(lake: Tabled, engine: DuckDB, statement: str, tables: dict[str, Snapshot], limit: int | None,
+              seconds: float) -> tuple[list[str], list[tuple[Json, ...]]]:
+    con = engine.connect()
+    try:
+        with translated(tables):
+            engine.attach(con, tables)
+            confine(con, *lake.readable)
+            with _time_limit(con.interrupt, seconds):
+                return fetched(con.execute(statement), (limit if limit is not None else MOST_ROWS + 1))
+    finally:
+        con.close()
+
+
+def confine(con: duckdb.DuckDBPyConnection, *roots: Path) -> None:
+    """From here on the connection opens only files under `roots`, and no setting can change that."""
+    folders = ", ".join(text(f"{form}/") for form in dict.fromkeys(f for r in roots for f in (str(r), escaped(str(r)))))
     con.execute(f"SET allowed_directories = [{folders}]; SET enable_external_access = false;"
                 " SET lock_configuration = true")
 

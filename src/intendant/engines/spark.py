@@ -11,14 +11,16 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from intendant.engines.base import Parts, Tables
 from intendant.engines.failures import broken_file
-from intendant.engines.spark_session import Settings, acquire, release
+from intendant.engines.leases import reading
+from intendant.engines.spark_connect import bare
+from intendant.engines.spark_session import Settings, acquire, current, lost, release
 from intendant.engines.spark_sql import Typer, translated_sql
 from intendant.engines.spark_types import as_literal, cast, spark_type, ticked
 from intendant.errors import Damaged, DiskFull, EngineError, IntendantError
@@ -43,7 +45,17 @@ HINTS = {
     "USER_RAISED_EXCEPTION": "Cast with try_cast, or fix the values first.",
     "DATETIME_FIELD_OUT_OF_BOUNDS": "Cast with try_cast, or fix the values first.",
 }
-GONE = ("StatusCode.UNAVAILABLE", "failed to connect", "Connection refused", "Error while sending or receiving")
+GONE = (
+    "StatusCode.UNAVAILABLE", "failed to connect", "Connection refused", "Error while sending or receiving",
+    "Answer from Java side is empty", "error occurred while trying to connect to the Java server", "Error while receiving",
+    "SESSION_CLOSED", "SESSION_NOT_FOUND", "SESSION_CHANGED", "Cannot invoke RPC", "Socket closed", "stopped SparkContext",
+    "Connection reset", "Broken pipe", "SparkContext was shut down", "has been shut down", "RETRIES_EXCEEDED",
+)  # fmt: skip
+"""How a session says that it has died: py4j's words, and those of Spark Connect."""
+MEMORY = ("OutOfMemoryError", "SparkOutOfMemoryError", "GC overhead limit", "UNABLE_TO_ACQUIRE_MEMORY", "Unable to acquire")
+EXECUTORS = ("ExecutorLostFailure", "executor lost", "MetadataFetchFailed", "Job aborted due to stage failure: ResultStage")
+MORE_MEMORY = ('Raise `driver_memory` in [engine], or "spark.executor.memory" in its `options`, or make more and smaller '
+               'parts with "spark.sql.shuffle.partitions". The tables are unchanged.')  # fmt: skip
 RAN_DRY = ("No space left on device", "Disk quota exceeded")
 
 
@@ -54,16 +66,16 @@ class Spark:
     """
 
     def __init__(self, duckdb: DuckDB, settings: Settings) -> None:
-        self.duckdb, self.settings = duckdb, settings
-        self._session: SparkSession | None = None
+        self.duckdb, self.settings, self.checks_from = duckdb, settings, settings.checks_from
+        self._acquired = False
         self._lock = threading.Lock()
         self._numbers = itertools.count()
 
     def close(self) -> None:
         with self._lock:
-            if self._session is not None:
+            if self._acquired:
                 release()
-            self._session = None
+            self._acquired = False
 
     def rows(self, sql: str, tables: Tables) -> tuple[list[str], list[tuple[Json, ...]]]:
         """Column names and rows of a query in DuckDB's SQL. Raises EngineError, Damaged, DiskFull."""
@@ -95,7 +107,7 @@ class Spark:
         use: Callable[[DataFrame, Sequence[Column]], T],
     ) -> tuple[list[Column], T]:  # fmt: skip
         """Sums of whole numbers are first tried as BIGINT; where that overflows, as DECIMAL(38,0)."""
-        with self.duckdb.session() as con:
+        with self.duckdb.session() as con, reading(f for s in tables.values() for f in s.files):
             types = Typer(con, tables)
             typed = types.columns(sql)
             choices = {c.name: stored(c.type) for c in typed}
@@ -112,18 +124,36 @@ class Spark:
                     except Exception as e:
                         again = narrowed(str(e), choices)
                         if not again and (wide or not overflowed(e)):
-                            raise failure(e, tables, self.settings) from e
+                            raise self.failed(e, session, tables) from e
                         wide = True
+
+    def takes(self, sql: str, tables: Tables) -> bool:
+        """Whether the query can be said for Spark. Raises EngineError where DuckDB refuses it."""
+        with self.duckdb.session() as con:
+            types = Typer(con, tables)
+            types.columns(sql)
+            try:
+                return bool(translated_sql(sql, types, {table: table for table in tables}))
+            except EngineError:
+                return False
+
+    def failed(self, error: Exception, session: SparkSession, tables: Tables) -> IntendantError:
+        """The error in our words; a session that has died is forgotten, and the next query starts another."""
+        said = failure(error, tables, self.settings)
+        if said.facts.get("gone"):
+            lost(session)
+        return said
 
     @contextmanager
     def attached(self, tables: Tables) -> Iterator[tuple[SparkSession, dict[str, str]]]:
         """A view over exactly the files of each table, under names of this call's own."""
         with self._lock:
-            if self._session is None:
-                self._session = acquire(self.settings)
-            session = self._session
+            session = current(self.settings) if self._acquired else acquire(self.settings)
+            self._acquired = True
         views: dict[str, str] = {}
+        held = ExitStack()
         try:
+            held.enter_context(self.duckdb.holding(f for s in tables.values() for f in s.files))
             for table, snapshot in tables.items():
                 views[table] = f"intendant_{os.getpid()}_{id(self)}_{next(self._numbers)}"
                 try:
@@ -131,11 +161,12 @@ class Spark:
                 except IntendantError:
                     raise
                 except Exception as e:
-                    raise failure(e, tables, self.settings) from e
+                    raise self.failed(e, session, tables) from e
             yield session, views
         finally:
             for view in views.values():
                 _dropped(session, view)
+            held.close()
 
     def scan(self, session: SparkSession, snapshot: Snapshot) -> DataFrame:
         """Exactly the snapshot's files; missing columns are NULL, narrower ones are cast."""
@@ -212,14 +243,39 @@ def failure(error: Exception, tables: Tables, settings: Settings) -> IntendantEr
     if any(sign in text for sign in RAN_DRY):
         return DiskFull("No space is left on the disk", where=first,
                         hint="Free some space, then run it again; the tables are unchanged.")  # fmt: skip
-    if settings.url and any(sign in text for sign in GONE):
-        return EngineError("the Spark Connect server does not answer", where=settings.url,
-                           hint="Look whether it runs, then run it again; the tables are unchanged.")  # fmt: skip
+    gone = any(sign in text for sign in GONE)
+    if any(sign in text for sign in MEMORY) or (gone and not settings.url and ended_by(settings, MEMORY)):
+        return EngineError("Spark ran out of memory", where=place_of(settings), hint=MORE_MEMORY, gone=gone)
+    if gone and settings.url:
+        return EngineError("the Spark Connect server does not answer any more", where=bare(settings.url),
+                           hint="Look whether it runs, then run it again; the tables are unchanged.", gone=True)  # fmt: skip
+    if gone:
+        return EngineError("Spark's Java process has ended", where=place_of(settings),
+                           hint="Its log may say why. Run it again; the tables are unchanged.", gone=True)  # fmt: skip
+    if not kind and any(sign in text for sign in EXECUTORS):
+        return EngineError(f"Spark lost its executors: {first}", where=place_of(settings),
+                           hint=f"Look into their logs; {MORE_MEMORY[0].lower()}{MORE_MEMORY[1:]}", gone=True)  # fmt: skip
     broken = broken_file(tables, text) if not kind else None
     if broken:
         return Damaged(f"A data file of {broken[0]!r} is missing or broken", where=broken[1],
                        hint=f"See `intendant history {broken[0]}` and restore an earlier version.", table=broken[0])  # fmt: skip
-    return EngineError(first, hint=HINTS.get(kind, 'If DuckDB can do it, set kind = "duckdb" in [engine].'))
+    return EngineError(first, hint=HINTS.get(kind, 'If DuckDB can do it, set kind = "duckdb" in [engine].'), refused=bool(kind))
+
+
+def place_of(settings: Settings) -> str:
+    """Where to look."""
+    return bare(settings.url) if settings.url else str(settings.log)
+
+
+def ended_by(settings: Settings, signs: Sequence[str]) -> bool:
+    """Whether the last lines of Spark's log have one of the signs."""
+    try:
+        with settings.log.open("rb") as log:
+            log.seek(max(0, settings.log.stat().st_size - 65_536))
+            tail = log.read().decode(errors="replace")
+    except OSError:
+        return False
+    return any(sign in tail for sign in signs)
 
 
 def said(text: str) -> str:

@@ -141,7 +141,7 @@ def regex(pattern: str) -> str:
         else:
             out += r"\z" if char == "$" else char
         at += step
-    return "(?d)" + out
+    return "(?du)" + out
 
 
 def replacement(written: str) -> str:

@@ -6,6 +6,7 @@ What a rule needs to know of types DuckDB says itself, over empty tables of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import duckdb
@@ -13,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
-from intendant.engines.base import Tables, quoted
+from intendant.engines.base import Tables, quoted, text
 from intendant.engines.spark_formats import formatted, parsed, regex, replacement
 from intendant.engines.spark_shapes import (
     AGGREGATES,
@@ -26,7 +27,7 @@ from intendant.engines.spark_shapes import (
     sources,
     table,
 )
-from intendant.engines.spark_types import as_literal, cast, is_floating, is_integer, spark_type, to_text
+from intendant.engines.spark_types import as_literal, cast, is_floating, is_integer, spark_type, ticked, to_text
 from intendant.errors import EngineError
 from intendant.types import SCHEMAS, Column, split_table
 
@@ -98,6 +99,8 @@ def translated_sql(sql: str, types: Typer, views: Mapping[str, str], *, wide: bo
         return Printer(types, views, wide=wide).sql(sqlglot.parse_one(sql, read="duckdb"))
     except RecursionError:
         raise EngineError("the step is nested too deeply for Spark", hint="Split it into two.") from None
+    except sqlglot.errors.UnsupportedError as e:
+        raise EngineError(f"Spark can't do this: {e}", hint='Set kind = "duckdb" in [engine] for this pipeline.') from None
 
 
 class Printer(Spark.Generator):  # type: ignore[misc]
@@ -232,8 +235,20 @@ def lower(p: Printer, node: exp.Expression) -> str:
 
 
 def upper(p: Printer, node: exp.Expression) -> str:
-    """Letter by letter: Java would make SS of ß."""
-    return f"UPPER(REPLACE({p.sql(node.this)}, 'ß', 'ẞ'))"
+    """Letter by letter where Java would make several letters of one, as SS of ß."""
+    letters, capitals = (as_literal(t) for t in lone_capitals())
+    value, one = p.sql(node.this), ticked(f"{MADE}letter")
+    each = f"CASE WHEN CONTAINS({letters}, {one}) THEN TRANSLATE({one}, {letters}, {capitals}) ELSE UPPER({one}) END"
+    spelt = f"ARRAY_JOIN(TRANSFORM(SPLIT({value}, ''), {one} -> {each}), '')"
+    return f"CASE WHEN {value} RLIKE CONCAT('[', {letters}, ']') THEN {spelt} ELSE UPPER({value}) END"
+
+
+@lru_cache(maxsize=1)
+def lone_capitals() -> tuple[str, str]:
+    """The letters that have several capitals in Unicode, and the one that DuckDB makes of each."""
+    letters = "".join(c for c in map(chr, range(0x20000)) if len(c.upper()) > 1)
+    with duckdb.connect(":memory:") as con:
+        return letters, str(con.execute(f"SELECT upper({text(letters)})").fetchall()[0][0])
 
 
 def trimmed(p: Printer, node: exp.Expression) -> str:
@@ -288,7 +303,14 @@ def padded(p: Printer, node: exp.Expression) -> str:
 
 
 def pattern(p: Printer, node: exp.Expression) -> str:
-    return as_literal(regex(node.this)) if isinstance(node, exp.Literal) else f"'(?d)' || {p.sql(node)}"
+    return as_literal(regex(node.this)) if isinstance(node, exp.Literal) else f"'(?du)' || {p.sql(node)}"
+
+
+def matched(p: Printer, node: exp.Expression) -> str:
+    """The whole text fits the pattern."""
+    if not isinstance(node.expression, exp.Literal):
+        raise EngineError("Spark needs a pattern as a text", hint="Write it in the step.")
+    return f"({p.sql(node.this)} RLIKE {as_literal(regex(f'^(?:{node.expression.this})$'))})"
 
 
 def extracted(p: Printer, node: exp.Expression) -> str:
@@ -354,6 +376,25 @@ def begun(p: Printer, node: exp.Expression) -> str:
 
 def epoch(p: Printer, node: exp.Expression) -> str:
     return f"(CAST(UNIX_MICROS(CAST({p.sql(node.this)} AS TIMESTAMP_LTZ)) AS DOUBLE) / 1000000e0)"
+
+
+def between(p: Printer, node: exp.Expression) -> str:
+    """How many seconds begin between two moments; other units are told as sqlglot tells them."""
+    if str(node.args.get("unit") or "DAY").upper() != "SECOND":
+        return str(p.datediff_sql(node))
+    start, end = (f"CAST({p.sql(n)} AS TIMESTAMP_LTZ)" for n in (node.expression, node.this))
+    return f"(UNIX_SECONDS({end}) - UNIX_SECONDS({start}))"
+
+
+def both(p: Printer, node: exp.Expression) -> str:
+    """`x IS NOT NULL AND x NOT IN (query without NULL)` is an anti join; else Spark would keep the whole query in memory."""
+    known = node.expression.this if isinstance(node.expression, exp.Not) else None
+    value = node.this.this.this if isinstance(node.this, exp.Not) and isinstance(node.this.this, exp.Is) else None
+    if not isinstance(known, exp.In) or known.args.get("query") is None or known.this != value:
+        return str(p.and_sql(node))
+    there = ticked(f"{MADE}known")
+    inner = f"SELECT 1 FROM ({p.sql(known.args['query'].unnest())}) AS {ticked(MADE)}({there}) WHERE {there} = {p.sql(value)}"
+    return f"{p.sql(node.this)} AND NOT EXISTS ({inner})"
 
 
 def written(p: Printer, node: exp.Expression) -> str:
@@ -449,6 +490,7 @@ RULES: dict[type, Rule] = {
     exp.Cast: casted, exp.TryCast: casted, exp.Case: case, exp.If: choice, exp.Coalesce: first_of("COALESCE"),
     exp.Greatest: first_of("GREATEST"), exp.Least: first_of("LEAST"), exp.Array: array, exp.ArrayContains: contained,
     exp.Nullif: lambda p, n: f"NULLIF({p.sql(n.this)}, {p.sql(n.expression)})",
+    exp.And: both, exp.DateDiff: between, exp.RegexpFullMatch: matched,
     exp.Anonymous: named, exp.Select: selected, exp.Table: table, exp.Window: over, exp.Filter: filtered,
     exp.Ordered: ordered, **dict.fromkeys(AGGREGATES, aggregated),
 }  # fmt: skip

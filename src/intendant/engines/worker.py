@@ -22,4 +22,6 @@ def worker_of(workspace: Workspace, duckdb: DuckDB) -> Worker | None:
     from intendant.engines.spark_session import Settings
 
     folder = (workspace.state / "spark").absolute()
-    return Spark(duckdb, Settings(engine.master, engine.url, engine.driver_memory, folder, engine.options))
+    settings = Settings(engine.master, engine.url, engine.driver_memory, folder, engine.options, engine.checks_from_rows,
+                        workspace.engine_url)  # fmt: skip
+    return Spark(duckdb, settings)

@@ -21,9 +21,11 @@ from intendant.actions.base import Action
 from intendant.checks.rules.base import RuleKind
 from intendant.language import grammar, parts
 from intendant.language.functions import FUNCTIONS, MOMENTS
+from intendant.objects.cold_place import Storage
+from intendant.objects.place import LakePlace
 from intendant.operators.base import Operator
 from intendant.sources import kinds, source_class
-from intendant.workspace import Engine, Model, Policy, Thresholds
+from intendant.workspace import Control, Engine, Model, Policy, Thresholds
 
 __all__ = ["SECTIONS", "fill", "main", "pages"]
 
@@ -77,7 +79,7 @@ def sources() -> str:
 
 def settings() -> str:
     out = []
-    for cls in (Policy, Thresholds, Engine, Model):
+    for cls in (Policy, Thresholds, Engine, Model, LakePlace, Control, Storage):
         rows = ((f"`{f.name}`", f"`{json.dumps(getattr(cls(), f.name))}`") for f in dataclasses.fields(cls))
         out.append(f"{cls.__doc__}\n\n{table(('setting', 'default'), rows)}")
     return "\n".join(out)

@@ -169,6 +169,8 @@ def show_result(r: Mapping[str, Json]) -> None:
         )
         out.print(f"  [bold]{escape(plain(o['table']))}[/] version {o['version']}: {o['rows_written']:,} rows{aside}")
     for s in r["steps"]:
+        if s.get("note"):
+            out.print(Text(f"  {plain(s['note'])}", style="dim"))
         if s.get("optimization"):
             show_optimization(s["optimization"])
     if r["answer"]:
@@ -199,12 +201,31 @@ def show_changes(c: Mapping[str, Json]) -> None:
     if c["stops"]:
         ends = c["stops"]["status"].replace("_", " ")
         out.print(Text(f"  {ends} at ", style="red") + Text(plain(c["stops"]["step"])) + Text(f": {plain(c['stops']['why'])}"))
+    if c.get("cost"):
+        out.print(Text(f"  {cost_said(c['cost'])}", style="dim"))
     against = c.get("plan")
     if against and (against["new"] or against["gone"]):
         out.print(Text(f"  the plan against that of {against['last_run']}:", style="dim"))
         for sign, style, lines in (("+", "green", against["new"]), ("-", "red", against["gone"])):
             for line in lines:
                 out.print(Text(f"    {sign} {plain(line)}", style=style))
+
+
+def cost_said(c: Mapping[str, Json]) -> str:
+    """What a plan costs, in a line."""
+    known = "" if not c["unknown"] else f", without what {c['unknown']} of its steps bring{'s' if c['unknown'] == 1 else ''}"
+    took = "" if not c["seconds"] else f"; {c['seconds'][0]:.1f} to {c['seconds'][1]:.1f} s"
+    read, written = (f"{amount(c[f'bytes_{w}'])} ({c[f'rows_{w}']:,} rows)" for w in ("read", "written"))
+    return f"cost: reads {read}, writes {written}, {amount(c['bytes_stored'])} in the lake then{known}{took}"
+
+
+def amount(size: float) -> str:
+    """So many bytes, with a unit that keeps it short."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
 
 
 def show_change(t: Mapping[str, Json]) -> None:

@@ -146,6 +146,8 @@ class Writer:
         if isinstance(node, Optional):
             inner = self.node(node.part, verb)
             return f"({inner})?" if inner else '""'
+        if isinstance(node, Choice) and node.name in UNSAID:
+            return None
         if isinstance(node, Choice):
             return either(self.node(o, verb) for o in node.options)
         assert isinstance(node, Parts)
@@ -181,6 +183,8 @@ class Writer:
         return "\n".join(f"{n} ::= {t}" for n, t in self.rules.items())
 
 
+UNSAID = ("fresh",)
+"""What only a person's own plan says: no model was trained to."""
 DERIVED = ("NEW", "A1")
 """Words in ids for columns that a plan makes: in a spoken plan any plain name."""
 WORD = '" " [a-z] [a-z0-9_]*'

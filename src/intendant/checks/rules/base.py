@@ -18,7 +18,7 @@ from intendant.language.to_sql import find_column, kind_of_type, literal_sql
 from intendant.types import Column, Json, Rule, Snapshot, Step
 
 if TYPE_CHECKING:
-    from intendant.engines.duckdb import DuckDB
+    from intendant.engines.base import Reader
 
 __all__ = ["RuleKind", "bound", "literal_of", "plain"]
 
@@ -63,7 +63,11 @@ class RuleKind(ABC):
         """The columns whose values are evidence for a broken rule."""
         return rule.columns or ((find_column(rule.column, columns).name,) if rule.column else ())
 
-    def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
+    def culprits(self, rule: Rule, columns: Sequence[Column], source: str) -> str:
+        """SQL of the values in `source` that are evidence, where it is cheaper than by way of `broken`; "" where it isn't."""
+        return ""
+
+    def measured(self, rule: Rule, engine: Reader, table: str, tables: Mapping[str, Snapshot]) -> str:
         """What was found instead, for a broken rule about the table as a whole; a rule that can tell says more."""
         return "the table as a whole breaks it"
 

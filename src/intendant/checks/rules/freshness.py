@@ -14,7 +14,7 @@ from intendant.operators.base import table_sql
 from intendant.types import Column, Rule, Snapshot, Step
 
 if TYPE_CHECKING:
-    from intendant.engines.duckdb import DuckDB
+    from intendant.engines.base import Reader
 
 __all__ = ["Freshness"]
 
@@ -50,7 +50,7 @@ class Freshness(RuleKind):
         return exp.Coalesce(this=exp.GT(this=age, expression=exp.Literal.number(rule.seconds or 0)),
                             expressions=[exp.Boolean(this=True)])
 
-    def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
+    def measured(self, rule: Rule, engine: Reader, table: str, tables: Mapping[str, Snapshot]) -> str:
         newest = exp.Max(this=column_sql(find_column(str(rule.column), tables[table].columns).name)).sql("duckdb")
         rows = engine.rows(f"SELECT CAST({newest} AS VARCHAR) FROM {table_sql(table).sql('duckdb')}", tables)[1]
         return f"the newest {rule.column} is {rows[0][0]}" if rows[0][0] else f"no row has a {rule.column}"

@@ -12,7 +12,7 @@ from intendant.operators.base import table_sql
 from intendant.types import Column, Rule, Snapshot, Step
 
 if TYPE_CHECKING:
-    from intendant.engines.duckdb import DuckDB
+    from intendant.engines.base import Reader
 
 __all__ = ["RowCount"]
 
@@ -42,6 +42,6 @@ class RowCount(RuleKind):
             tests.append(exp.GT(this=count.copy(), expression=exp.Literal.number(rule.max)))
         return exp.paren(exp.or_(*tests))
 
-    def measured(self, rule: Rule, engine: DuckDB, table: str, tables: Mapping[str, Snapshot]) -> str:
+    def measured(self, rule: Rule, engine: Reader, table: str, tables: Mapping[str, Snapshot]) -> str:
         rows = engine.rows(f"SELECT count(*) FROM {table_sql(table).sql('duckdb')}", tables)[1]
         return f"the table has {rows[0][0]} rows"

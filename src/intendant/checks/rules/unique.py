@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from intendant.checks.rules.base import RuleKind
+from intendant.engines.base import quoted
 from intendant.language.to_sql import column_sql, find_column
+from intendant.operators.base import free
 from intendant.types import Column, Rule, Step
 
 __all__ = ["Unique"]
@@ -48,6 +50,13 @@ class Unique(RuleKind):
             this=exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=present)),
             expression=exp.Filter(this=different, expression=exp.Where(this=present.copy())),
         )
+
+    def culprits(self, rule: Rule, columns: Sequence[Column], source: str) -> str:
+        """The keys that come more than once, without sorting the rows of each."""
+        keys, present = keys_of(rule, columns)
+        listed, times = ", ".join(k.sql("duckdb") for k in keys), quoted(free("_times", (c.name for c in columns)))
+        counted = f"SELECT {listed}, count(*) AS {times} FROM {source} WHERE {present.sql('duckdb')} GROUP BY {listed}"
+        return f"SELECT {listed} FROM ({counted}) AS t WHERE {times} > 1"
 
 
 def keys_of(rule: Rule, columns: Sequence[Column]) -> tuple[list[exp.Column], exp.Expression]:
