@@ -12,11 +12,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from dbos import DBOS
 from tests.servers.postgres import fresh_database
 
 from intendant.app import Intendant
 from intendant.errors import Damaged, IntendantError, LeaseLost, StateError, StateUnreachable, WorkspaceError
 from intendant.run.journal import Journal
+from intendant.run.owner import ENDED, Owner
 from intendant.run.state_database import Database
 from intendant.run.state_journal import PostgresJournal
 from intendant.run.state_move import move
@@ -392,3 +394,52 @@ def test_a_machine_without_the_lake_or_with_another_database_is_refused(tmp_path
     (third / ".intendant" / "lake").symlink_to(first / ".intendant" / "lake")
     with Intendant(third) as app:
         assert app.runs() == []
+
+
+# ------------------------------------------------------------------ parts of runs
+
+
+class Parts:
+    """An owner whose runs are counted; `left` are the parts that the journal says haven't ended."""
+
+    def __init__(self, state: Path) -> None:
+        journal = postgres()
+        self.left: list[tuple[int, str, int, int]] = [(1, "r", 0, 0)]
+        self.ran: list[str] = []
+        self.owner = Owner(state, self.run, lambda after: list(self.left), Team(journal.database, journal, 30.0))
+        assert self.owner.acquire()
+
+    def run(self, run_id: str, start: int, part: int) -> str:
+        self.ran.append(f"{run_id}.{part}")
+        self.left.clear()
+        return "succeeded"
+
+    def started(self) -> None:
+        """What this worker does with the part once it has a slot for it."""
+        self.owner.known.clear()
+        self.owner.start("r", 0, 0)
+        assert self.owner.wait(lambda: not self.owner.running and not self.owner.waiting and self.recorded(), 20)
+
+    def recorded(self) -> bool:
+        return all(w.status in ENDED for w in DBOS.list_workflows())
+
+    def close(self) -> None:
+        self.owner.release()
+        assert self.owner.team is not None
+        self.owner.team.journal.close()
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    made = Parts(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_part_that_ended_elsewhere_while_it_waited_for_a_slot_is_not_run_again(parts: Parts) -> None:
+    parts.started()
+    parts.started()
+    assert parts.ran == ["r.0"]
+    parts.left.append((1, "r", 0, 0))  # a journal brought back from a copy knows no end of it
+    parts.started()
+    assert parts.ran == ["r.0", "r.0"]

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -155,8 +156,11 @@ class Owner:
         """DBOS's database. Two processes under one executor's name would run each other's steps again."""
         if self.team is not None:
             return cast(DBOSConfig, self.team.dbos())
+        runs = self.state / "runs.sqlite"
+        with suppress(sqlite3.Error), closing(sqlite3.connect(runs, timeout=10)) as db:  # DBOS says what is wrong with it
+            db.execute("PRAGMA journal_mode = WAL")  # kept in the file: a third of the waits for the disk at each phase
         return {
-            "system_database_url": f"sqlite:///{self.state / 'runs.sqlite'}",
+            "system_database_url": f"sqlite:///{runs}",
             "executor_id": "workspace",
             "notification_listener_polling_interval_sec": 0.1,
             "scheduler_polling_interval_sec": 0.5,
