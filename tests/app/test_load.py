@@ -24,6 +24,20 @@ def test_a_csv_keeps_quotes_commas_and_line_ends_inside_of_cells(app: Intendant,
     assert rows(app, "SELECT * FROM q ORDER BY id") == [[1, 'a, "b"\nc'], [2, None]]
 
 
+def test_a_row_that_looks_like_a_comment_is_a_row(app: Intendant, workspace: Path) -> None:
+    (workspace / "tags.csv").write_text("tag,name\n1,a\n#2,b\n3,c\n", encoding="utf-8")
+    assert app.load(workspace / "tags.csv", "tags")["rows"] == 3
+    (workspace / "head.csv").write_text("# made by hand\ntag,name\n1,a\n", encoding="utf-8")
+    assert app.load(workspace / "head.csv", "head") == {"table": "head", "version": 0, "rows": 1}
+
+
+def test_a_name_with_signs_of_a_pattern_is_its_own_file(app: Intendant, workspace: Path) -> None:
+    (workspace / "a[1].csv").write_text("id\n1\n", encoding="utf-8")
+    (workspace / "a1.csv").write_text("id\n99\n", encoding="utf-8")
+    app.load(workspace / "a[1].csv", "t")
+    assert rows(app, "SELECT id FROM t") == [[1]]
+
+
 def test_json_lines_json_gzip_and_parquet_load_as_the_same_rows(app: Intendant, workspace: Path) -> None:
     data = [{"id": 1, "name": "Ünï 🙂"}, {"id": 2, "name": None}]
     lines = "".join(json.dumps(r) + "\n" for r in data)
@@ -113,3 +127,11 @@ def test_a_name_that_no_folder_can_have_is_said(app: Intendant, workspace: Path)
 def test_no_name_is_refused(name: str, app: Intendant, workspace: Path) -> None:
     with pytest.raises(UsageError, match="is no table name"):
         app.load(workspace / "orders.csv", name)
+
+
+def test_a_json_record_larger_than_most_is_loaded_too(app: Intendant, workspace: Path) -> None:
+    rows = [{"id": i, "note": "x" * (18_000_000 if i == 3 else 10)} for i in range(5)]
+    (workspace / "notes.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert app.load(workspace / "notes.jsonl", "notes")["rows"] == 5
+    assert app.load(workspace / "notes.jsonl", "notes", {"id": "INTEGER"})["rows"] == 5
+    assert app.sql("SELECT max(length(note)) FROM notes")["rows"] == [[18_000_000]]

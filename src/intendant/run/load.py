@@ -27,6 +27,7 @@ from intendant.run.gate import Gate
 from intendant.run.storage_keeping import loaded
 from intendant.run.workbook import readable
 from intendant.sources.wire.excel import ENDINGS
+from intendant.sources.wire.query import literal
 from intendant.types import Json, Stamp
 
 if TYPE_CHECKING:
@@ -50,8 +51,15 @@ CSV_BUFFER = 8 << 20
 """Bytes that a thread reads at a time; the engine's own choice takes four times the memory and is no faster."""
 
 
-def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: bool = False) -> str:
-    """The SELECT that reads a file; `types` fixes columns, `as_text` reads CSV cells as they stand.
+OBJECT, LARGEST = 16 << 20, 1 << 30
+"""Bytes of a JSON record: what nearly all stay below, and the most. The engine takes twice as much for each thread."""
+
+
+def read_sql(
+    path: Path, types: Mapping[str, str] | None = None, *, as_text: bool = False, record: int = LARGEST
+) -> str:
+    """The SELECT that reads a file; `types` fixes columns, `as_text` reads CSV cells as they stand, `record` is the most
+    bytes of a JSON record.
 
     Raises UsageError for a missing file or an unknown ending.
     """
@@ -68,16 +76,14 @@ def read_sql(path: Path, types: Mapping[str, str] | None = None, *, as_text: boo
         raise UsageError(f"{path.name!r} has no ending that says its format", hint=f"Use one of {', '.join(READERS)}.")
     if kind != "parquet" and is_empty(path):
         raise SourceDamaged(f"{path.name!r} is empty", where=str(path), hint="It must have a header or a row.")
-    name = text(str(path))
+    name = text(literal(str(path)))
     if kind == "parquet":
         casts = ", ".join(f"CAST({quoted(c)} AS {t}) AS {quoted(c)}" for c, t in (types or {}).items())
         return f"SELECT *{f' REPLACE ({casts})' if casts else ''} FROM read_parquet({name})"
     listed = "{" + ", ".join(f"{text(c)}: {text(t)}" for c, t in (types or {}).items()) + "}"
     if kind == "json":
-        return (
-            f"SELECT * FROM read_json({name}{f', columns={listed}' if types else ''}, maximum_object_size=1073741824)"
-        )
-    options = ["header=true", "strict_mode=true", "null_padding=false", f"buffer_size={CSV_BUFFER}"]
+        return f"SELECT * FROM read_json({name}{f', columns={listed}' if types else ''}, maximum_object_size={record})"
+    options = ["header=true", "strict_mode=true", "null_padding=false", "comment=''", f"buffer_size={CSV_BUFFER}"]
     if as_text:
         options += ["all_varchar=true"]
     elif types:
@@ -96,13 +102,16 @@ def load(
 def _load(app: Intendant, path: Path, file: Path, table: str, types: Mapping[str, str] | None) -> dict[str, Json]:
     if not table.strip() or "\0" in table:
         raise UsageError(f"{table!r} is no table name", hint="Give it a name.")
-    sql = read_sql(file)
+    read_sql(file)  # says what is wrong with the path before anything is made
     stamp = Stamp(f"load-{secrets.token_hex(6)}", "0")
     stage = app.lake.stage(table, stamp)
     try:
-        if types:
-            sql = read_sql(file, checked_types(app, file, types))
-        stage.add_sql(app.engine, sql, {})
+        try:
+            stage.add_sql(app.engine, read_sql(file, types and checked_types(app, file, types), record=OBJECT), {})
+        except EngineError as e:
+            if "maximum_object_size" not in e.message:
+                raise
+            stage.add_sql(app.engine, read_sql(file, types and checked_types(app, file, types)), {})
         changes = Gate(app.workspace, app.lake, app.engine).load(stage)
     except EngineError as e:
         stage.discard()
