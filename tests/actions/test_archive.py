@@ -12,6 +12,7 @@ import pytest
 from tests.servers.s3 import Storage, storage
 
 from intendant.app import Intendant
+from intendant.errors import LeaseLost
 
 OLD = "archive orders older than 3000 days by at"
 
@@ -78,6 +79,15 @@ def test_rows_leave_with_a_manifest_and_come_back_as_they_were(app: Intendant) -
     result = done(app, "restore orders from archive")
     assert [(o.version, o.rows_written) for o in result.outputs] == [(2, 30)]
     assert app.sql("SELECT * FROM orders ORDER BY id") == before
+
+
+def test_a_worker_whose_run_another_one_took_over_leaves_that_ones_archive_as_it_is(app: Intendant) -> None:
+    def lost() -> None:
+        raise LeaseLost("another worker took over")
+
+    app.lake.store.fence = lost
+    assert failed(app, OLD)["code"] == "lease_lost"
+    assert not [f for f in (app.workspace.root / app.workspace.storage.cold).rglob("*") if f.is_file()]
 
 
 def test_doing_it_again_moves_nothing(app: Intendant) -> None:

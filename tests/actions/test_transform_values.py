@@ -92,7 +92,16 @@ def test_a_policy_may_stop_the_step_or_keep_the_rows_without_the_value(tmp_path:
         assert done.status == "succeeded", done.error
         assert app.sql(LEFT)["rows"] == [[1, 5.0], [2, None], [3, None], [4, None]]
         assert [f["evidence"].partition(",")[0] for f in done.findings] == ["1 row is kept"] * 2
+        none = app.do("transform sales derive all = number(amount) * pieces filter all > 1000 into dear")
+        assert none.status == "succeeded" and none.outputs[0].rows_written == 0, "none is left since none is dear"
         assert not app.lake.exists("quarantine.prices")
+
+
+def test_a_bad_value_within_an_expression_is_set_aside_as_one_alone_is(app: Intendant) -> None:
+    done = app.do("transform sales derive total = number(amount) * pieces + integer(amount) into totals")
+    assert done.status == "succeeded", done.error
+    assert app.sql("SELECT id, total FROM totals ORDER BY id")["rows"] == [[1, 30.0], [3, 9.0], [4, None]]
+    assert app.sql("SELECT id FROM quarantine.totals")["rows"] == [[2]]
 
 
 def test_a_value_that_is_left_out_anyway_stops_nothing(app: Intendant) -> None:
@@ -123,15 +132,27 @@ def test_an_unknown_policy_is_named(tmp_path: Path) -> None:
         made(tmp_path, '[policy]\non_bad_value = "drop"\n')
 
 
-def test_a_query_leaves_no_row_out_of_its_answer_but_says_what_stops_it(app: Intendant) -> None:
-    failed = app.do("query sales derive each = id / pieces")
+def test_a_query_leaves_no_row_out_of_its_answer_and_says_what_is_empty_there(app: Intendant) -> None:
+    done = app.do("query sales derive each = id / pieces select each sort by each")
+    assert done.answer is not None and done.answer["rows"] == [[0.5], [1.0], [4.0], [None]]
+    assert [f["evidence"] for f in done.findings] == [
+        "1 row has no value, and is empty there, e.g. `derive each = id / pieces`: `id / pieces` divides by zero "
+        "(id = 3, pieces = 0)."
+    ]
+    failed = app.do("query sales derive n = integer(concat('x', id))")
     assert failed.status == "failed" and failed.error is not None
-    assert failed.error["message"] == (
-        "a row of 'sales' has no value: `derive each = id / pieces`: `id / pieces` divides by zero (id = 3, pieces = 0)"
-    )
-    assert "`a / nullif(b, 0)`" in failed.error["hint"]
+    assert "4 rows of 'sales' have no value: " in failed.error["message"] and "or empty`" in failed.error["hint"]
     answered = app.do("query sales derive each = id / nullif(pieces, 0) select each sort by each")
     assert answered.answer is not None and answered.answer["rows"] == [[0.5], [1.0], [4.0], [None]]
+
+
+def test_what_coalesce_has_another_value_for_is_no_bad_value(app: Intendant) -> None:
+    done = app.do("transform sales derive each = coalesce(id / pieces, 0) derive n = coalesce(integer(amount), -1) into all_of_them")
+    assert done.status == "succeeded" and not done.findings
+    assert app.lake.snapshot("all_of_them").rows == 4 and not app.lake.exists("quarantine.all_of_them")
+    assert app.sql("SELECT each FROM all_of_them WHERE id = 3")["rows"] == [[0.0]]
+    aside = app.do("transform sales derive each = coalesce(nullif(id, id), id / pieces) into three_of_them")
+    assert [o.rows_quarantined for o in aside.outputs] == [1]
 
 
 def test_no_number_and_infinity_are_numbers_that_can_be_stored_and_not_cast(app: Intendant) -> None:

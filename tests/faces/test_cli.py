@@ -13,6 +13,7 @@ import pytest
 
 from intendant.app import Intendant
 from intendant.faces.cli import ordered, told
+from intendant.faces.terminal import show_findings
 
 Cli = Callable[..., tuple[int, Any]]
 
@@ -51,6 +52,15 @@ def test_what_succeeds_ends_with_0(cli: Cli) -> None:
     status, out = cli("do", "query orders top 1 by amount")
     assert (status, out["status"], set(out)) == (0, "succeeded", RESULT)
     assert out["answer"] == {"columns": ["order_id", "amount"], "rows": [[3, 9]]}
+
+
+def test_a_source_that_offers_nothing_says_where_to_look(tmp_path: Path) -> None:
+    Intendant.init(tmp_path).close()
+    (tmp_path / "intendant.toml").write_text('[sources.shop]\nkind = "rest"\nurl = "${NO_SUCH_VARIABLE}"\n')
+    command = [sys.executable, "-m", "intendant.faces.cli", "sources"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "shop: nothing to read was found; `intendant doctor` says why" in " ".join(done.stdout.split())
 
 
 def test_what_fails_ends_with_1_and_the_four_fields_of_an_error(cli: Cli) -> None:
@@ -131,3 +141,10 @@ def test_people_see_control_characters_as_text(folder: Path) -> None:
         done = subprocess.run([sys.executable, "-m", "intendant.faces.cli", *words], cwd=folder, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         assert b"\x1b[2J" not in done.stdout and b"\x1b[31m" not in done.stdout and "\u202e".encode() not in done.stdout
+
+
+def test_one_finding_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"severity": "LOW", "evidence": "1 row is set aside in quarantine.prices"}
+    show_findings([found])
+    show_findings([found, found])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines() if "finding" in line] == ["1 finding", "2 findings"]

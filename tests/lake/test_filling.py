@@ -31,6 +31,8 @@ PLAIN = {
     "an empty column": "a,b\n1,\n2,\n",
     "quoted texts": 'a;b\n1;"x; ""y"""\n2;"two\nlines"\n',
     "no offset is lost": "t\n2024-01-02T03:04:05+02:00\n2024-01-02 03:04:05\n",
+    "a row that looks like a comment": "tag,name\n1,a\n#2,b\n3,c\n",
+    "a year of six digits is no moment": "t\n290000-01-01 00:00:00\n290001-01-01 00:00:00\n",
     "infinity is no moment": "t\ninfinity\n2024-01-02 03:04:05\n",
 }
 

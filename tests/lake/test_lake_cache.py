@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from intendant.errors import Damaged
+from intendant.errors import Damaged, DiskFull
 from intendant.lake.cache import STALE, Cache
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -120,6 +121,28 @@ def test_a_file_that_was_cut_short_here_is_fetched_again(cache: Cache, far: Far)
     with cache.held([path]):
         assert Path(path).stat().st_size == 100
     assert far.fetched == ["a/100", "a/100"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 40, None])
+def test_a_small_file_that_a_power_cut_left_in_part_is_not_there(damage: bytes | None, cache: Cache) -> None:
+    cache.keep("log/1.json", b"content\n")
+    assert cache.kept("log/1.json") == b"content\n"
+    path = cache.files / "log/1.json"
+    path.write_bytes(path.read_bytes()[:-1] if damage is None else damage)
+    assert cache.kept("log/1.json") is None
+
+
+def test_a_full_disk_leaves_no_lease_that_stops_making_room(cache: Cache) -> None:
+    with cache.held([cache.path("a/100", 100)]):
+        pass
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    try:
+        with pytest.raises(DiskFull), cache.held([cache.path("b/100", 100)]):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (cache.trim(250), list((cache.folder / "leases").iterdir())) == (100, [])
 
 
 def test_a_fetch_that_fails_leaves_nothing_behind(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

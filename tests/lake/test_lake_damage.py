@@ -117,6 +117,20 @@ def test_a_vacuum_takes_only_what_no_kept_version_needs(table: Path, lake: Lake,
     assert rows("orders") == [(0,), (1,)]
 
 
+@pytest.mark.parametrize(("ages", "oldest"), [((9, 8, 7), 2), ((9, 0, 0), 0), ((9, 9, 0), 1), ((0, 0, 9), 0), ((9, 0, 9), 0)])
+def test_versions_of_so_many_days_stay_though_a_clock_was_wrong(
+    ages: tuple[int, ...], oldest: int, table: Path, lake: Lake
+) -> None:
+    for version, days in enumerate(ages):
+        entry = table / LOG.format(version)
+        first, *more = entry.read_text().splitlines()
+        said = json.loads(first)
+        said["commitInfo"]["timestamp"] -= days * 86_400_000
+        entry.write_text("\n".join([json.dumps(said), *more, ""]))
+    lake.vacuum("orders", None, 1)
+    assert [s.version for s in lake.history("orders")] == [2, 1, 0][:3 - oldest]
+
+
 def test_orphans_of_dead_steps_are_collected_and_living_stages_kept(table: Path, lake: Lake, load: Load) -> None:
     (orphan := table / "v00000009-dead").mkdir()
     (orphan / "x.parquet").write_bytes(b"x" * 100)
@@ -156,6 +170,27 @@ def test_a_dropped_table_comes_back_whole(table: Path, lake: Lake, load: Load, r
         lake.undrop("orders", Stamp("r", "other"))
     assert lake.empty_trash(1) == 0
     assert lake.empty_trash(0) > 0
+
+
+def test_an_emptying_of_the_trash_that_breaks_off_offers_nothing_in_part_and_is_finished_later(
+    table: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.drop("orders", Stamp("run", "drop"))
+    bytes_ = lake.dropped()[0].bytes
+
+    def killed(folder: Path, **_: object) -> None:
+        next(folder.rglob("_dropped.json")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", killed)
+        lake.empty_trash(0)
+    assert lake.dropped() == []
+    with pytest.raises(UnknownName):
+        lake.undrop("orders", Stamp("run", "undrop"))
+    assert lake.size() > bytes_ // 2
+    lake.empty_trash(0)
+    assert not [f for f in (lake.root / "trash").rglob("*") if f.is_file()]
 
 
 def test_compacting_changes_files_and_no_row(table: Path, lake: Lake, rows: Rows) -> None:

@@ -189,17 +189,39 @@ def test_a_machine_killed_between_upload_and_log_entry_publishes_nothing_and_goe
     assert (rows("t"), len(keys(s3, place, ".parquet"))) == ([(1,), (99,)], 2)
 
 
-def test_a_table_whose_first_publish_died_before_it_was_seen_is_made_by_the_next_try(
+def test_a_table_whose_first_publish_died_before_it_was_entered_as_seen_is_there_once(
     lake: Lake, load: Load, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     appear = lake.store.appear
     monkeypatch.setattr(lake.store, "appear", lambda table, home: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         load("t", {"k": [1]}, step="1")
-    assert (lake.names(), lake.exists("t")) == ([], False)
+    assert (lake.names(), rows("t")) == (["t"], [(1,)])
     monkeypatch.setattr(lake.store, "appear", appear)
     assert load("t", {"k": [1]}, step="1").version == 0
     assert (lake.names(), rows("t")) == (["t"], [(1,)])
+
+
+def test_a_first_version_that_was_told_as_a_failure_can_be_taken_back_and_does_not_come_again(
+    lake: Lake, load: Load, rows: Rows, s3: Storage, place: dict[str, Json], tmp_path: Path
+) -> None:
+    """The storage goes away between the log entry and the register: the run fails, is undone, and is said anew."""
+    entered: list[str] = []
+
+    def away(method: str, path: str) -> tuple[int, str] | None:
+        later = method == "PUT" and "_tables.json" in path and entered
+        entered.extend([path] if method == "PUT" and "_delta_log" in path else [])
+        return CUT if later else None
+
+    with s3.failing(away), pytest.raises(StorageUnreachable):
+        load("t", {"k": [1]}, "append", step="1")
+    other = opened(place, tmp_path / "other")
+    assert other.exists("t") and [(s.run, s.step) for s in other.history("t")] == [("run", "1")]
+    with pytest.raises(LakeError, match="again"):
+        other.undrop("t", Stamp("run", "x"))
+    other.drop("t", Stamp("run", "undo t"))
+    load("t", {"k": [1]}, "append", step="2")
+    assert rows("t") == [(1,)]
 
 
 def test_a_vacuum_leaves_what_a_reader_has_or_is_on_its_way_to(

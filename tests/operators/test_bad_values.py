@@ -90,6 +90,11 @@ CASES: tuple[tuple[str, Callable[[dict[str, Any]], Any], str], ...] = (
      lambda r: NUMERALS[r["s"]], "is no integer"),
     ("filter s in ('12', ' 7 ', '-3', '', 'abc', '9223372036854775808', '4O', '1,5') derive r = s cast r to integer or empty",
      lambda r: None if NUMERALS[r["s"]] is BAD else NUMERALS[r["s"]], ""),
+    ("filter s in ('12', ' 7 ', '-3', '', 'abc', '4O', '1,5') derive r = integer(s) * 2 + integer(s) * x",
+     lambda r: BAD if NUMERALS[r["s"]] is BAD else None if r["x"] is None else fits(NUMERALS[r["s"]] * (2 + r["x"])), "r"),
+    ("filter s in ('2025-02-28', '2024-02-29', '2025-02-29', '2025-13-01', 'soon', '') "
+     "derive r = days_between(date_of(s), date_of(s)) + year(date_of(s))",
+     lambda r: BAD if DAYS[r["s"]] is BAD else int(DAYS[r["s"]][:4]), "is no date"),
     ("filter s in ('2025-02-28', '2024-02-29', '2025-02-29', '2025-13-01', 'soon', '') derive r = text(date_of(s))",
      lambda r: DAYS[r["s"]], "is no date"),
 )  # fmt: skip

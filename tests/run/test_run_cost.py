@@ -167,7 +167,10 @@ def test_a_join_that_would_explode_waits_for_a_person_who_may_allow_it(tmp_path:
         assert (waits.status, waits.reason) == ("waiting_approval", said)
         stops: Any = app.plan("transform a join b on k into c").changes
         assert stops["stops"]["status"] == "waiting_approval" and said in stops["stops"]["why"]
-        late = app.do("transform a derive j = k into a2\ntransform a2 join b on j = k into c")
+        later = "transform a derive j = k into a2\ntransform a2 join b on j = k into c"
+        foreseen: Any = app.plan(later).changes
+        assert foreseen["stops"]["status"] == "failed", "nobody is asked in the middle of a run"
+        late = app.do(later)
         assert late.status == "failed" and late.error is not None and late.error["code"] == "policy"
         assert "drop duplicates by j" in late.error["hint"] and not app.lake.exists("a2"), "and the run is taken back"
         asked = app.do("query a join b on k aggregate count")

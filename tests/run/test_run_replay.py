@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from intendant import Intendant
-from intendant.errors import UnknownName, UsageError
+from intendant.errors import TypeMismatch, UnknownName, UsageError
+from intendant.run.lineage import recipe
 from intendant.run.replay import sentence
 
 
@@ -122,3 +123,69 @@ def test_rows_of_a_group_are_mended_where_they_come_from(texts: Intendant) -> No
     with pytest.raises(UsageError) as caught:
         sentence(texts, "totals")
     assert "looks at all rows" in str(caught.value) and "Mend them in 'sales'" in str(caught.value)
+
+
+def test_rows_that_a_condition_met_before_its_place_take_what_it_was_before(texts: Intendant) -> None:
+    plan = "transform sales derive each = id / pieces filter integer(amount) > 8 and id < 6 into dear"
+    done = texts.do(plan, approve=True)
+    assert [(o.rows_written, o.rows_quarantined) for o in done.outputs] == [(1, 3)], done.error
+    assert rows(texts, "SELECT id, _operator FROM quarantine.dear ORDER BY id") == [
+        (2, "2: filter integer(amount) > 8"), (3, "1: derive each = id / pieces"), (5, "2: filter integer(amount) > 8")
+    ]  # fmt: skip
+    mend = "derive pieces = 1 derive amount = case when id = 2 then '10' when id = 3 then '7' else '20' end"
+    done = texts.do(sentence(texts, "dear", mend), approve=True)
+    assert done.status == "succeeded", done.error
+    assert rows(texts, "SELECT id, amount, pieces, each FROM dear ORDER BY id") == [
+        (1, "10", 2, 0.5), (2, "10", 1, 2.0), (5, "20", 1, 5.0)
+    ]  # fmt: skip
+    assert not texts.lake.exists("quarantine.dear")
+
+
+def test_a_mend_of_another_kind_than_the_column_is_said_before_anything_runs(texts: Intendant) -> None:
+    texts.do("transform sales derive each = integer(amount) / pieces into dear", approve=True)
+    with pytest.raises(TypeMismatch, match="the mended 'amount' is INTEGER, and VARCHAR in 'dear'") as caught:
+        sentence(texts, "dear", "derive amount = 3")
+    assert caught.value.hint == "Mend it as text: `derive amount = ...`, or `cast` it."
+
+
+def test_rows_of_a_table_changed_in_place_are_mended_as_they_were_before_it_changed(texts: Intendant) -> None:
+    done = texts.do("transform sales cast amount to integer derive each = amount / pieces", approve=True)
+    assert [(o.rows_written, o.rows_quarantined) for o in done.outputs] == [(2, 3)], done.error
+    mend = "derive amount = if(amount = 'soon', null, replace(amount, 'O', '0'))"
+    assert texts.do(sentence(texts, "sales", mend), approve=True).status == "succeeded"
+    assert rows(texts, "SELECT id FROM quarantine.sales") == [(3,)]
+    assert texts.do(sentence(texts, "sales", "derive pieces = 3"), approve=True).status == "succeeded"
+    assert rows(texts, "SELECT id, amount, pieces, each FROM sales ORDER BY id") == [
+        (1, 10, 2, 5.0), (2, 10, 2, 5.0), (3, 9, 3, 3.0), (4, None, 1, None), (5, None, 1, None)
+    ]  # fmt: skip
+
+
+def test_a_column_that_the_table_got_since_is_the_mends_to_make(texts: Intendant) -> None:
+    texts.do("transform prices derive double = amount * 2", approve=True)
+    with pytest.raises(UsageError, match="the mended rows have no 'double', and 'prices' has") as caught:
+        sentence(texts, "prices", "derive amount = '1'")
+    assert caught.value.hint == "Let the mend make it: `derive double = ...`."
+    made = "derive amount = '1' derive double = integer(amount) * 2"
+    assert texts.do(sentence(texts, "prices", made), approve=True).status == "succeeded"
+    assert rows(texts, "SELECT id, double FROM prices ORDER BY id") == [(1, 20), (2, 2), (4, None), (5, 2)]
+
+
+def test_of_a_table_made_again_only_the_last_runs_rows_come_back(texts: Intendant) -> None:
+    made = "transform sales cast amount to integer derive each = amount / pieces into prices"
+    assert texts.do(made, approve=True).status == "succeeded"
+    assert rows(texts, "SELECT count(*) FROM quarantine.prices") == [(6,)]
+    mend = "derive amount = if(amount = 'soon', null, replace(amount, 'O', '0'))"
+    assert texts.do(sentence(texts, "prices", mend), approve=True).status == "succeeded"
+    assert rows(texts, "SELECT id FROM prices ORDER BY id") == [(1,), (2,), (4,), (5,)]
+    assert rows(texts, "SELECT DISTINCT id FROM quarantine.prices") == [(3,)]
+    texts.do("transform sales drop rows where id in (2, 3, 5)", approve=True)
+    assert texts.do(made, approve=True).status == "succeeded"
+    with pytest.raises(UsageError, match="no rows of 'prices' are set aside any more"):
+        sentence(texts, "prices", "derive pieces = 1")
+
+
+def test_a_refresh_does_not_repeat_a_replay(texts: Intendant) -> None:
+    assert texts.do(sentence(texts, "prices", "derive amount = '1'"), approve=True).status == "succeeded"
+    assert recipe(texts.journal, "prices") == [
+        "transform sales cast amount to integer derive each = amount / pieces into prices"
+    ]

@@ -14,6 +14,7 @@ from intendant.types import Result
 
 LOAD = "ingest drops.orders into orders\ncheck orders for amount at least 0 on failure review"
 DO = "import sys\nfrom intendant.app import Intendant\nIntendant(sys.argv[1]).do(sys.argv[2], run_id='the-run')"
+RESUME = "import sys\nfrom intendant.app import Intendant\nIntendant(sys.argv[1]).resume()"
 
 
 def workspace(folder: Path, bad: int = 2) -> Path:
@@ -80,8 +81,10 @@ def test_a_person_is_asked_again_when_the_audit_finds_something_else(tmp_path: P
 
 
 def killed(folder: Path, text: str, boundary: str) -> None:
+    """A process that says the text, or goes on with what is unfinished, dies at the boundary."""
     process = subprocess.run(
-        [sys.executable, "-c", DO, str(folder), text], env={**os.environ, "INTENDANT_FAULT_AT": boundary}
+        [sys.executable, "-c", DO if text else RESUME, str(folder), text],
+        env={**os.environ, "INTENDANT_FAULT_AT": boundary},
     )
     assert process.returncode == -signal.SIGKILL
 
@@ -101,6 +104,39 @@ def test_rows_that_a_lost_stage_had_set_aside_are_there_once(tmp_path: Path) -> 
         assert app.lake.snapshot("quarantine.orders").rows == 2 + 4
         [fact] = app.journal.events("the-run", kinds=["step.restaged"])
         assert fact.data["quarantine_taken_back"] == 2
+
+
+def test_rows_that_an_earlier_stage_left_on_a_disk_are_not_taken_for_those_of_a_later_one(tmp_path: Path) -> None:
+    """A worker dies, another one stages anew and dies too, and the first one goes on: its disk has the stage from before."""
+    text, left = "ingest drops.orders into orders", tmp_path / "left"
+    stages = workspace(tmp_path / "w").joinpath(".intendant", "lake", "main", "orders", "_stage")
+    killed(tmp_path / "w", text, "recorded:0.audit")
+    stages.rename(left)
+    written(tmp_path / "w", bad=4)
+    killed(tmp_path / "w", "", "between:0.publish")
+    shutil.rmtree(stages)
+    left.rename(stages)
+    with Intendant(tmp_path / "w") as app:
+        app.resume()
+        assert app.result("the-run").status == "succeeded"
+        assert app.sql("SELECT count(*) FROM orders WHERE amount < 0")["rows"] == [[4]]
+        assert len(app.journal.events("the-run", kinds=["step.restaged"])) == 2
+
+
+def test_a_row_of_the_wrong_type_is_in_quarantine_though_its_stage_was_made_anew(tmp_path: Path) -> None:
+    lines = [f"{i},{i}" for i in range(1, 201)]
+    drop = workspace(tmp_path) / "drops" / "orders.csv"
+    drop.write_text("\n".join(["id,amount", *lines]) + "\n")
+    with Intendant(tmp_path) as app:
+        assert app.do("ingest drops.orders append into orders").status == "succeeded"
+    drop.write_text("\n".join(["id,amount", *lines[:-1], "200,none yet"]) + "\n")
+    killed(tmp_path, "ingest drops.orders append into orders", "recorded:0.audit")
+    with Intendant(tmp_path) as app:
+        gone(app)
+        app.resume()
+        assert app.result("the-run").status == "succeeded"
+        assert app.lake.snapshot("orders").rows == 200 + 199 and app.lake.snapshot("quarantine.orders").rows == 1
+        assert app.result("the-run").outputs[0].rows_quarantined == 1
 
 
 def test_a_step_that_renames_its_tables_column_ends_when_it_was_killed_right_behind_its_publish(tmp_path: Path) -> None:

@@ -99,6 +99,40 @@ def test_what_waits_for_a_person_keeps_its_versions(app: Intendant) -> None:
     assert tidied(app)["versions_bytes"] > 0
 
 
+def test_what_waits_for_a_person_keeps_the_versions_of_its_quarantine(tmp_path: Path) -> None:
+    with opened(tmp_path / "w", "[storage]\nkeep_versions = 1\n") as app:
+        put(app, "orders", 50)
+        done(app, "check orders for amount at least 0.1 on failure quarantine")
+        before = app.show("quarantine.orders")["rows"]
+        waiting = app.do(
+            "check orders for amount at least 0.5 on failure quarantine\ncheck orders for amount at least 5 on failure review"
+        )
+        assert waiting.status == "waiting_approval" and app.show("quarantine.orders")["rows"] > before
+        tidied(app)
+        app.reject(waiting.approval)
+        assert app.show("quarantine.orders")["rows"] == before
+
+
+def test_a_run_that_begins_during_housekeeping_finds_the_version_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path / "w", "[storage]\nkeep_versions = 1\n") as app:
+        for table in ("a", "b"):
+            put(app, table, 50)
+        vacuum = app.lake.vacuum
+        waiting: list[Any] = []
+
+        def meanwhile(table: str, *keep: Any) -> int:
+            if not waiting:
+                waiting.append(app.do("transform b first 10\ncheck b for amount at least 5 on failure review"))
+            return vacuum(table, *keep)
+
+        monkeypatch.setattr(app.lake, "vacuum", meanwhile)
+        tidied(app)
+        app.reject(waiting[0].approval)
+        assert app.show("b")["rows"] == 50
+
+
 def test_a_query_that_runs_while_old_versions_go_ends_with_what_it_began_with(app: Intendant) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -19,10 +19,11 @@ from intendant.app import Intendant
 from intendant.errors import Damaged, IntendantError, LeaseLost, StateError, StateUnreachable, WorkspaceError
 from intendant.run.journal import Journal
 from intendant.run.owner import ENDED, Owner
+from intendant.run.state import database_of
 from intendant.run.state_database import Database
 from intendant.run.state_journal import PostgresJournal
-from intendant.run.state_move import move
-from intendant.run.state_team import Team
+from intendant.run.state_move import copy, move
+from intendant.run.state_team import HOLD, Team
 from intendant.workspace import Workspace
 
 
@@ -242,6 +243,21 @@ def test_a_part_is_claimed_by_one_worker_and_by_the_next_once_that_is_dead(teams
     assert two.workers()[0]["running"] == 0
 
 
+def test_a_claim_whose_answer_is_lost_is_had_when_it_is_asked_again(teams: Callable[..., Team]) -> None:
+    one, two = teams(), teams()
+    assert one.claim("run.0") and one.claim("run.0") and not two.claim("run.0")
+
+
+def test_a_part_that_has_ended_holds_no_table_though_freeing_it_failed(teams: Callable[..., Team]) -> None:
+    one, two = teams(), teams()
+    one.claim("a.0")
+    one._mine(HOLD, name="t", part="a.0")
+    two.done("a.0")  # not its claim
+    assert not two._mine(HOLD, name="t", part="b.0")
+    one.done("a.0")
+    assert two._mine(HOLD, name="t", part="b.0")
+
+
 def test_a_worker_whose_lease_was_taken_appends_publishes_and_holds_nothing(teams: Callable[..., Team]) -> None:
     one, two = teams(0.3), teams()
     one.claim("run.0")
@@ -360,6 +376,21 @@ def test_a_journal_in_a_file_beside_a_database_is_refused_and_moves_when_asked(t
     assert "in the database already" in error(lambda: moved(tmp_path)).hint
 
 
+def test_a_move_that_broke_off_is_ended_though_another_machine_has_begun(tmp_path: Path) -> None:
+    Intendant.init(tmp_path).close()
+    with Intendant(tmp_path) as app:
+        app.journal.append("r", "k", "kind", {"n": 1})
+    shared(tmp_path, fresh_database())
+    with Intendant(tmp_path) as app:
+        database = database_of(app.workspace, app.lake, moving=True)
+        copy(Journal(app.workspace.state / "journal.sqlite").events(), to := PostgresJournal(database))
+        to.append("other", "k", "kind", {"n": 2})
+        to.close()
+    assert moved(tmp_path)["facts"] == 1
+    with Intendant(tmp_path) as app:
+        assert [e.data["n"] for e in app.events()] == [1, 2] and app.journal.verify() == 2
+
+
 def test_unfinished_runs_are_not_moved(tmp_path: Path) -> None:
     Intendant.init(tmp_path).close()
     with Intendant(tmp_path) as app:
@@ -406,7 +437,8 @@ class Parts:
         journal = postgres()
         self.left: list[tuple[int, str, int, int]] = [(1, "r", 0, 0)]
         self.ran: list[str] = []
-        self.owner = Owner(state, self.run, lambda after: list(self.left), Team(journal.database, journal, 30.0))
+        self.team = Team(journal.database, journal, 30.0)
+        self.owner = Owner(state, self.run, lambda after: list(self.left), self.team)
         assert self.owner.acquire()
 
     def run(self, run_id: str, start: int, part: int) -> str:
@@ -425,8 +457,7 @@ class Parts:
 
     def close(self) -> None:
         self.owner.release()
-        assert self.owner.team is not None
-        self.owner.team.journal.close()
+        self.team.journal.close()
 
 
 @pytest.fixture
@@ -443,3 +474,15 @@ def test_a_part_that_ended_elsewhere_while_it_waited_for_a_slot_is_not_run_again
     parts.left.append((1, "r", 0, 0))  # a journal brought back from a copy knows no end of it
     parts.started()
     assert parts.ran == ["r.0", "r.0"]
+
+
+def test_every_worker_looks_again_at_what_is_queued_when_another_one_is_gone(parts: Parts) -> None:
+    """Whoever marks it dead: what it had claimed and not begun is nobody's otherwise."""
+    journal = postgres(url=parts.team.database.given)
+    other, third = (Team(journal.database, PostgresJournal(journal.database), lease) for lease in (0.2, 30.0))
+    other.join(), third.join()
+    parts.owner.take_over(parts.team)
+    time.sleep(0.4)
+    assert third.expire() == [other.id]
+    assert parts.owner.take_over(parts.team) and not parts.owner.take_over(parts.team)
+    journal.close()

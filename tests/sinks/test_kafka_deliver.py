@@ -41,7 +41,8 @@ def app(workspace: Path) -> Iterator[Intendant]:
 
 
 def test_rows_become_json_with_all_their_digits(app: Intendant, server: KafkaServer) -> None:
-    assert app.do("deliver alerts to telemetry.alerts").status == "succeeded"
+    result = app.do("deliver alerts to telemetry.alerts")
+    assert result.status == "succeeded" and result.steps[0]["note"] == "3 rows delivered to telemetry.alerts"
     assert server.held("alerts") == [
         (None, b'{"id":1,"level":"high","price":12345678901234567890.10}'),
         (None, b'{"id":2,"level":"low","price":0.10}'),

@@ -27,7 +27,7 @@ from intendant.errors import (
     WorkspaceError,
 )
 from intendant.sources import open_source
-from intendant.sources.wire import cells, excel, survey
+from intendant.sources.wire import cells, excel, header, survey
 from intendant.types import ReadRequest
 
 Rejected = list[tuple[str, str]]
@@ -157,6 +157,13 @@ def test_names_that_come_twice_or_are_missing_or_are_years(tmp_path: Path) -> No
     )
     assert table.column_names == ["id", "ID_1", "column_3_3", "two lines", "2023", "2024", "column_3"]
     assert table.to_pylist()[0]["column_3"] == 7
+
+
+def test_a_header_of_one_name_for_all_columns_is_told_apart_in_no_time() -> None:
+    started = time.monotonic()
+    names = header.header_of([["id"] * cells.MOST_COLUMNS, [1] * cells.MOST_COLUMNS], (), 0).names
+    assert len(set(names)) == cells.MOST_COLUMNS and names[:3] == ("id", "id_1", "id_2")
+    assert time.monotonic() - started < 20
 
 
 def test_a_table_without_a_header_loses_no_row(tmp_path: Path) -> None:
@@ -298,6 +305,31 @@ def test_sheets_are_resources_and_hidden_ones_are_read_when_they_are_named(tmp_p
     assert pa.concat_tables(declared.read(ReadRequest("b"), lambda *_: None)).to_pylist() == [{"id": 3, "b": 4}]
 
 
+def test_the_file_that_marks_an_open_workbook_is_no_workbook(tmp_path: Path) -> None:
+    for folder in (tmp_path / "drops", tmp_path / "drops" / "days"):
+        folder.mkdir()
+        xlsx(folder / "sales.xlsx", {"S": [["id"], [1]]})
+        (folder / "~$sales.xlsx").write_bytes(b"\x04user" + bytes(160))
+    for path, names in (("drops", ["days", "sales"]), ("drops/*.xlsx", ["files"])):
+        source = open_source("drops", {"kind": "files", "path": path}, tmp_path)
+        assert [r.name for r in source.resources()] == names
+        assert [t.num_rows for t in source.read(ReadRequest(names[0]), lambda *_: None)] == [1]
+
+
+def test_a_file_that_cannot_be_read_is_in_the_way_of_no_other(tmp_path: Path) -> None:
+    Intendant.init(tmp_path)
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / "orders.csv").write_text("id\n1\n")
+    (tmp_path / "drops" / "secret.xlsx").write_bytes(locked(tmp_path))
+    (tmp_path / "intendant.toml").write_text('[sources.drops]\nkind = "files"\npath = "drops"\n')
+    with Intendant(tmp_path) as app:
+        assert app.do("ingest drops.orders into orders", approve=True).outputs[0].rows_written == 1
+        failed = app.do("ingest drops.secret into secrets", approve=True)
+        assert failed.status == "failed" and "protected by a password" in str(failed.error)
+        xlsx(tmp_path / "drops" / "secret.xlsx", {"S": [["id"], [1], [2]]})
+        assert app.do("ingest drops.secret into secrets", approve=True).outputs[0].rows_written == 2
+
+
 def test_several_workbooks_are_one_resource(tmp_path: Path) -> None:
     for n in range(3):
         xlsx(tmp_path / f"m{n}.xlsx", {"S": [["id", "v"], [n, n / 2]]})
@@ -359,6 +391,21 @@ def test_a_zip_bomb_is_stopped_while_it_unpacks(tmp_path: Path, monkeypatch: pyt
     with_part(path, "xl/sharedStrings.xml", lambda xml: xml + b" " * (8 << 20))
     monkeypatch.setattr(survey, "MOST_UNPACKED", 4 << 20)
     with pytest.raises(SourceTooLarge, match="unpacks to more than"):
+        read(path)
+
+
+def test_a_list_of_sectors_that_goes_round_is_damage(tmp_path: Path) -> None:
+    body = bytearray(survey.OLE + bytes(4 * 512 - len(survey.OLE)))
+    struct.pack_into("<H", body, 30, 9)  # sectors of 512 bytes
+    struct.pack_into("<I", body, 44, 2**32 - 256)  # so many of them list the others; the first one names itself as the next
+    (tmp_path / "old.xls").write_bytes(bytes(body))
+    with pytest.raises(SourceDamaged, match="its sectors go round"):
+        read(tmp_path / "old.xls")
+
+
+def test_a_count_of_too_many_digits_is_too_large(tmp_path: Path) -> None:
+    path = ods(tmp_path / "book.ods", [[words("id")], [figure("1", more=f'table:number-columns-repeated="{"9" * 5000}"')]])
+    with pytest.raises(SourceTooLarge):
         read(path)
 
 

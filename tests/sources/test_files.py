@@ -67,6 +67,15 @@ def test_types_survive_every_value_of_the_file(drops: Path) -> None:
     assert table["at"][0].as_py() == datetime(2024, 1, 1, 8) and table["long"][0].as_py() == "12345678901234567890"
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_name_with_signs_of_a_pattern_stands_for_its_own_file(drops: Path, ending: str) -> None:
+    for name, value in (("a[1]", 1), ("a1", 2), ("a?", 3)):
+        duckdb.execute(f"COPY (SELECT {value} AS id, 'x' AS name) TO '{drops / 'new'}' (FORMAT {ending})")
+        (drops / "new").rename(drops / f"{name}.{ending}")
+    found = {name: read(drops.parent, name)["id"].to_pylist() for name in (f"a[1].{ending}", "a1", "a")}
+    assert found == {f"a[1].{ending}": [1], "a1": [2], "a": [3]}
+
+
 def test_a_broken_line_is_rejected_with_its_text(drops: Path) -> None:
     (drops / "a.csv").write_text("id,v\n1,2\noops\n3,4\n5,6,7\n")
     told: list[Any] = []
@@ -159,6 +168,15 @@ def test_a_missing_file_and_an_unknown_format_are_named(drops: Path) -> None:
     (drops / "b.xyz").write_text("")
     with pytest.raises(SourceRefused, match=r"'b.xyz' is of no known format"):
         read(drops.parent, "b", resources={"b": {"path": "b.xyz"}})
+
+
+@pytest.mark.parametrize(("data", "said"), [("id,n\n1,a\n".encode("utf-16"), "is in UTF-16.*Save it in UTF-8"),
+                                            (b"id,n\r\n1,a\n2,b\r\n", "no delimiter and quotes fit.*a quote that is not closed")])
+def test_a_csv_file_that_cannot_be_made_out_is_named_with_the_mend(drops: Path, data: bytes, said: str) -> None:
+    (drops / "o-1.csv").write_text("id,n\n1,a\n")
+    (drops / "o-2.csv").write_bytes(data)
+    with pytest.raises(SourceDamaged, match=f"'o-2.csv' .*{said}"):
+        read(drops.parent, "o", path="drops/o-*.csv")
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.parquet", b"PAR1 nothing"), ("a.json", b'[{"id": 1}'),

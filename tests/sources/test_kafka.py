@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from tests.servers.kafka import KafkaServer
 
+from intendant import Intendant
 from intendant.errors import SourceError, SourceRefused, SourceUnreachable, WorkspaceError
 from intendant.sources import open_source
 from intendant.types import ReadRequest
@@ -94,6 +95,21 @@ def test_what_kafka_knows_of_a_message_may_be_columns() -> None:
     assert table["_key"].to_pylist() == ["k", None] and table["_headers"].to_pylist() == [[("trace", "a1")], None]
     assert str(table["_timestamp"][0]) == "2023-11-14 22:13:20"
     assert "kafka_key" in read(server, [], metadata="kafka_").column_names
+
+
+def test_headers_that_come_twice_and_times_beyond_all_calendars_are_rows_of_a_table(tmp_path: Path) -> None:
+    server = KafkaServer()
+    server.create("readings")
+    headers: list[tuple[str, bytes | None]] = [("trace", b"a1"), ("hop", b"x"), ("hop", b"y"), ("none", None)]
+    server.produce("readings", b'{"id": 1}', b"poison", timestamp=1_700_000_000_000_000_000, headers=headers)
+    config = f'[sources.telemetry]\nkind = "kafka"\nbrokers = "{server.brokers}"\ntopics = ["readings"]\nmetadata = true\n'
+    Intendant.init(tmp_path)
+    (tmp_path / "intendant.toml").write_text(config)
+    with Intendant(tmp_path) as app:
+        app.do("ingest telemetry.readings new rows into readings", approve=True)
+        found = app.sql("SELECT id, _timestamp, _headers['trace'], _headers['hop'] FROM readings")["rows"]
+        assert found == [[1, None, "a1", '["x", "y"]']]
+        assert app.sql("SELECT _offset, _timestamp FROM quarantine.readings")["rows"] == [[1, None]]
 
 
 def test_a_field_with_the_name_of_a_column_of_metadata_is_refused() -> None:

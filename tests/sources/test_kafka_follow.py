@@ -279,6 +279,16 @@ def test_letters_are_read_again_once_they_are_mended(app: Intendant, server: Kaf
     assert go(app).outputs[0].rows_written == 0
 
 
+def test_a_letter_of_bytes_that_a_mend_replaced_by_text_is_read_as_that_text(app: Intendant, server: KafkaServer) -> None:
+    go(app)
+    server.produce("readings", b'{"id": 30, "value": "\xff"}', b'{"id": 31, "value": "\xff"}', partition=2)
+    assert go(app).outputs[0].rows_quarantined == 2
+    mend = "case when _offset = 10 then '{\"id\": 30}' else 'no hope' end"
+    go(app, sentence(app, "readings", f"derive _raw = {mend}"))
+    assert ids(app) == list(range(31))
+    assert app.sql("SELECT _raw, _encoding FROM quarantine.readings")["rows"] == [["no hope", ""]]
+
+
 def test_letters_and_rows_in_one_quarantine_are_put_back_apart(app: Intendant, server: KafkaServer) -> None:
     go(app)
     server.produce("readings", b'{"id": 30, "value": "n/a"}', b'{"id": 31, value: 1.5}', message(32), partition=2)

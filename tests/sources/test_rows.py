@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from intendant.errors import SourceDamaged
 from intendant.sources.wire.form import Form
 from intendant.sources.wire.rows import JsonRows
 
@@ -179,3 +180,13 @@ def test_rows_come_in_the_order_of_their_pages_however_many() -> None:
     with taught(arrays[0]) as rows:
         assert rows.table(arrays, lambda reason, raw: None, "here")["v"].to_pylist() == list(range(20_000))
         assert rows.passed
+
+
+@pytest.mark.parametrize("text", [b"{}", b" { } "])
+def test_objects_without_a_key_alone_are_no_rows_and_no_crash(text: bytes) -> None:
+    told: list[tuple[str, str]] = []
+    with closing(JsonRows()) as rows:
+        assert rows.objects([text, text]) == (pa.table({}), [(0, "an object without a key"), (1, "an object without a key")])
+        with pytest.raises(SourceDamaged, match="an object without a key"):
+            rows.table([b"[" + text + b"]"], lambda reason, raw: told.append((reason, raw)), "here")
+        assert rows.objects([text, b'{"a": 1}'])[0].to_pylist() == [{"a": None}, {"a": 1}]

@@ -69,7 +69,7 @@ class Letters:
         with self.context.engine.session({self.name: snapshot}) as con:
             found = con.execute(f"SELECT {shown} FROM {table_sql(self.name).sql('duckdb')} WHERE {RAW} IS NOT NULL")
             while some := found.fetchmany(FETCHED):
-                yield [{"reason": "", **dict(zip((n for n, _ in names), row, strict=True))} for row in some]
+                yield [_as_it_is({"reason": "", **dict(zip((n for n, _ in names), row, strict=True))}) for row in some]
 
     def described(self, table: pa.Table, letters: Sequence[Mapping[str, Json]]) -> pa.Table:
         import pyarrow as pa
@@ -86,6 +86,16 @@ def _shown(name: str, column: str, held: set[str]) -> str:
     if column not in held:
         return "NULL"
     return f"epoch_ms({quoted(column)})" if name == "timestamp" else quoted(column)
+
+
+def _as_it_is(letter: dict[str, Json]) -> dict[str, Json]:
+    """The letter; one whose bytes were replaced by a text is text from now on."""
+    if letter["encoding"] == "base64":
+        try:
+            base64.b64decode(str(letter["raw"]), validate=True)
+        except ValueError:
+            return {**letter, "encoding": ""}
+    return letter
 
 
 def _bytes(letter: Mapping[str, Json]) -> bytes:

@@ -19,7 +19,7 @@ from intendant.operators._compile import sql_text
 from intendant.operators._guard import REASON, Aside, guarded
 from intendant.operators._matches import Budget, exploding, refused
 from intendant.operators.base import Relation
-from intendant.types import Json, Snapshot, Step
+from intendant.types import Finding, Json, Severity, Snapshot, Step
 
 if TYPE_CHECKING:
     from intendant.lake import Stage
@@ -77,25 +77,23 @@ def fill(
     except EngineError as e:
         if not of_values(e):
             raise
-        return apart(step, stage, snapshots, context, e)
+        return apart(step, stage, snapshots, context)
 
 
 def apart(
-    step: Step, stage: Stage, snapshots: Mapping[str, Snapshot], context: Context, stopped: EngineError
+    step: Step, stage: Stage, snapshots: Mapping[str, Snapshot], context: Context
 ) -> dict[str, Json]:
     """Stages the rows that can be worked on, and the others beside them."""
     keep = context.workspace.policy.on_bad_value == "null"
     table, steps = step.args["table"], step.args["operators"]
     good, aside = guarded(table, steps, context.catalog, context.typing, place(step), keep=keep)
-    if not aside:
-        raise stopped
     bad = found(aside, snapshots, context)
     if bad and (context.workspace.policy.on_bad_value == "fail" or table.startswith("quarantine.")):
         raise said(bad, step, STAYS.format(table=table) if table.startswith("quarantine.") else MEND)
     if bad and not keep:
         led_out([a for a, _, _ in bad], step, stage, snapshots, context)
     stage.add_sql(context.engine, sql_text(good.query), snapshots)
-    if bad and not stage.rows:
+    if bad and not keep and not stage.rows:
         raise said(bad, step, f"No row would be left. {MEND}")
     what = [{"operator": a.operator, "said": a.said, "rows": n, "example": why} for a, n, why in bad]
     return {ASIDE: {"rows": 0 if keep else sum(n for _, n, _ in bad), "kept": keep, "what": what}} if bad else {}
@@ -133,17 +131,26 @@ def said(bad: BadRows, step: Step, mend: str) -> EngineError:
 
 def answered(
     step: Step, sql: str, snapshots: Mapping[str, Snapshot], context: Context
-) -> tuple[list[str], list[tuple[Json, ...]]]:
-    """The rows of a query. Raises EngineError that names the value that stops it: an answer never leaves a row out."""
+) -> tuple[list[str], list[tuple[Json, ...]], list[Finding]]:
+    """The rows of a query, and a finding for each operator that some rows have no value for: they are empty there.
+
+    Raises EngineError that names the value where `[policy] on_bad_value` says "fail", and where half of the rows have none.
+    """
     try:
-        return (context.engine.worker or context.engine).rows(sql, snapshots)
+        return (*(context.engine.worker or context.engine).rows(sql, snapshots), [])
     except EngineError as e:
         if not of_values(e):
             raise
-        steps = step.get("operators") or ()
-        good, aside = guarded(step.args["table"], steps, context.catalog, context.typing, place(step))
-        if not aside:
-            raise
-        if bad := found(aside, snapshots, context):
+        table, steps, fails = step.args["table"], step.get("operators") or (), context.workspace.policy.on_bad_value == "fail"
+        good, aside = guarded(table, steps, context.catalog, context.typing, place(step), keep=True)
+        bad, total = found(aside, snapshots, context), sum(s.rows for s in snapshots.values())
+        if bad and (fails or any(2 * n >= total for _, n, _ in bad)):
             raise said(bad, step, MEND) from e
-        return context.engine.rows(sql_text(good.query), snapshots)
+        rows = context.engine.rows(sql_text(good.query), snapshots)
+        return (*rows, [empty_there(table, n, total, why) for _, n, why in bad])
+
+
+def empty_there(table: str, rows: int, total: int, why: str) -> Finding:
+    one = "1 row has no value, and is empty there" if rows == 1 else f"{rows:,} rows have no value, and are empty there"
+    severity: Severity = "HIGH" if rows > total / 20 else "MEDIUM" if rows > total / 1000 else "LOW"
+    return Finding("value", table, None, severity, rows, total, f"{one}, e.g. {why}.")

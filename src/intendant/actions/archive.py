@@ -85,8 +85,9 @@ class Archive(TableAction):
                 where=place(step),
                 hint=f"Archive a part of it, or `export` and `drop` {table}.",
             )
-        at, work = place_of(context.workspace), work_of(context)
-        manifest = cold.moved(context.engine, snapshot, sql_text(leaves), at, context.stamp, place(step).strip("`"), work)
+        at, work, fence = place_of(context.workspace), work_of(context), context.lake.store.fence
+        sentence = place(step).strip("`")
+        manifest = cold.moved(context.engine, snapshot, sql_text(leaves), at, context.stamp, sentence, work, fence)
         if manifest is None or manifest.rows + stage.rows != snapshot.rows:
             raise Conflict(
                 f"the rows of {table!r} that leave and that stay don't add up",

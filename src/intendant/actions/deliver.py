@@ -66,7 +66,7 @@ class Deliver(Effect):
         source, _, name = str(step.args["resource"]).partition(".")
         if context.catalog.sources[source] == "kafka":
             rows = _topic.delivered(step, context)
-            return {"events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]}
+            return _told(step, rows)
         url = str(context.workspace.source_config(source)["url"])
         keys = list(step.get("keys") or ())
         mode: sink.Mode = "upsert" if keys else step.args["mode"]
@@ -74,6 +74,10 @@ class Deliver(Effect):
             reader = con.execute(sql_text(chosen(step, context.catalog))).to_arrow_reader(ARROW_ROWS)
             tables = chain([reader.schema.empty_table()], (pa.Table.from_batches([b]) for b in reader))
             rows = sink.deliver(url, name, tables, mode, keys, root=context.workspace.root, stamp=context.stamp)
-        return {
-            "events": [["table.delivered", {"table": step.args["table"], "to": step.args["resource"], "rows": rows}]]
-        }
+        return _told(step, rows)
+
+
+def _told(step: Step, rows: int) -> dict[str, Json]:
+    to = step.args["resource"]
+    event = ["table.delivered", {"table": step.args["table"], "to": to, "rows": rows}]
+    return {"events": [event], "note": f"{rows:,} row{'' if rows == 1 else 's'} delivered to {to}"}

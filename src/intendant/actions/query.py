@@ -45,14 +45,15 @@ class Query(Effect):
         snapshots = context.snapshots(reads_of(step.args["table"], steps, context.catalog))
         with placed(step):
             within_budget(step, snapshots, context)
-            names, rows = answered(step, sql_text(strict(shown)), snapshots, context)
+            names, rows, empty = answered(step, sql_text(strict(shown)), snapshots, context)
         ms = (time.perf_counter() - start) * 1000
         answer = {"columns": names, "rows": [[jsonable(v) for v in r] for r in rows[:MOST_ROWS]]}
         ran = {"table": step.args["table"], "filters": filters(steps), "ms": round(ms, 2), "sql": sql}
         events = [["query.ran", ran]]
         if ms > context.workspace.thresholds.slow_query_ms:
             events.append(["performance.degraded", {"table": step.args["table"], "ms": round(ms, 2)}])
-        return {"answer": answer, "events": events}
+        told = {"findings": [f.as_dict() for f in empty]} if empty else {}
+        return {"answer": answer, "events": events, **told}
 
 
 def filters(steps: tuple[Step, ...]) -> list[str]:

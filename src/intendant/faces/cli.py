@@ -163,7 +163,7 @@ def tables(workspace: Folder = HERE, as_json: AsJson = False) -> None:
 @app.command()
 def sources(workspace: Folder = HERE, as_json: AsJson = False) -> None:
     """The sources, what they offer, how fast they are read."""
-    printed(opened(workspace, as_json).sources(), as_json, "show_list")
+    printed(opened(workspace, as_json).sources(), as_json, "show_sources")
 
 
 @app.command()

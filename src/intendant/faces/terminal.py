@@ -35,6 +35,7 @@ __all__ = [
     "show_report",
     "show_result",
     "show_rows",
+    "show_sources",
     "show_table",
 ]
 
@@ -270,7 +271,8 @@ def show_optimization(o: Mapping[str, Json]) -> None:
 def show_findings(findings: list[Mapping[str, Json]]) -> None:
     if not findings:
         return
-    table = Table(title=f"{len(findings)} findings", title_justify="left", border_style="dim")
+    total = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    table = Table(title=total, title_justify="left", border_style="dim")
     for name in ("severity", "column", "what", "mend"):
         table.add_column(name, overflow="fold")
     for f in findings[:MOST_ROWS]:
@@ -328,6 +330,14 @@ def show_list(rows: list[Mapping[str, Json]]) -> None:
     for row in rows:
         table.add_row(*(coloured(plain(row.get(n))) for n in names))
     out.print(table)
+
+
+def show_sources(rows: list[Mapping[str, Json]]) -> None:
+    """The sources as a table, and where to look when nothing is known of one."""
+    show_list(rows)
+    silent = [plain(row["name"]) for row in rows if not row["resources"]]
+    if silent:
+        out.print(f"[dim]{escape(', '.join(silent))}: nothing to read was found; `intendant doctor` says why[/]")
 
 
 def show_table(value: Mapping[str, Json]) -> None:

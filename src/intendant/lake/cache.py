@@ -7,6 +7,7 @@ nothing that a living lease names is dropped. A file is there whole under its na
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from intendant.errors import Damaged
@@ -24,6 +25,7 @@ from intendant.lake.disk import locked, space_guard
 __all__ = ["Cache"]
 
 ABREAST = 8
+DIGEST = hashlib.sha256().digest_size
 STALE = 3600.0
 """Seconds after which a draft is taken for one that a dead process left."""
 
@@ -63,17 +65,17 @@ class Cache:
 
     @contextmanager
     def _leased(self, keys: list[str]) -> Iterator[None]:
-        lease = self._leases / f"{os.getpid()}-{secrets.token_hex(8)}"
-        with space_guard(str(lease)), locked(self._lock):
-            self._leases.mkdir(exist_ok=True)
-            fd = os.open(lease, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            os.write(fd, json.dumps(keys).encode())
-        try:
+        lease, left = self._leases / f"{os.getpid()}-{secrets.token_hex(8)}", json.dumps(keys).encode()
+        with ExitStack() as held:
+            with space_guard(str(lease)), locked(self._lock):
+                self._leases.mkdir(exist_ok=True)
+                fd = os.open(lease, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+                held.callback(os.close, fd)
+                held.callback(lease.unlink, missing_ok=True)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                while left:
+                    left = left[os.write(fd, left) :]
             yield
-        finally:
-            lease.unlink(missing_ok=True)
-            os.close(fd)
 
     def _fill(self, keys: list[str]) -> None:
         missing = [key for key in keys if not self._there(key)]
@@ -124,18 +126,20 @@ class Cache:
             self._sizes[key] = size
 
     def keep(self, key: str, content: bytes) -> None:
-        """Keeps a small file, so that it needn't be asked for; a full disk is no matter."""
+        """Keeps a small file behind its SHA-256, so that it needn't be asked for; a full disk is no matter."""
         path, draft = self.files / key, self.folder / "drafts" / secrets.token_hex(8)
         with suppress(OSError):
             draft.parent.mkdir(parents=True, exist_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(content)
+            draft.write_bytes(hashlib.sha256(content).digest() + content)
             draft.replace(path)
 
     def kept(self, key: str) -> bytes | None:
-        """A small file, None when it isn't there."""
+        """A small file, None when it isn't there whole: a power cut leaves less of what was not waited for."""
         with suppress(OSError):
-            return (self.files / key).read_bytes()
+            found = (self.files / key).read_bytes()
+            if found[:DIGEST] == hashlib.sha256(found[DIGEST:]).digest():
+                return found[DIGEST:]
         return None
 
     # room

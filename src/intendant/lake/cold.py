@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from intendant.engines.parquet import escaped
 from intendant.errors import Damaged, LakeError
 from intendant.lake.disk import space_guard, sync_file, sync_folder
 from intendant.lake.names import encode
+from intendant.lake.store import unfenced
 from intendant.types import Column, Json, Snapshot, Stamp
 
 if TYPE_CHECKING:
@@ -180,11 +181,19 @@ def archive_id(run: str, step: str) -> str:
 
 
 def moved(
-    engine: DuckDB, snapshot: Snapshot, leaves: str, place: Place, stamp: Stamp, sentence: str, work: Path
+    engine: DuckDB,
+    snapshot: Snapshot,
+    leaves: str,
+    place: Place,
+    stamp: Stamp,
+    sentence: str,
+    work: Path,
+    fence: Callable[[], None] = unfenced,
 ) -> Manifest | None:
     """Copies the rows for which the SQL `leaves` is true into an archive, read again and compared; None when there is none.
 
-    The table is as it was. Raises Damaged when what was read again isn't what was written, DiskFull, LakeError, SourceError.
+    The table is as it was. `fence` is called right before anything is put: what another worker archived in this step's place
+    must stay. Raises Damaged when what was read again isn't what was written, DiskFull, LakeError, SourceError.
     """
     source = f"SELECT * FROM ({engine.scan(snapshot)}) AS t WHERE {leaves}"
     shutil.rmtree(work, ignore_errors=True)
@@ -215,6 +224,7 @@ def moved(
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
         for (name, _, _), file in zip(files, made, strict=True):
+            fence()
             place.put(file, manifest.key(name))
         paths = _checked(manifest, place, work)
         if engine.rows(MARK.format(brought(manifest, paths)), {})[1][0] != (rows, mark):
@@ -225,6 +235,7 @@ def moved(
             )
         note = work / MANIFEST
         note.write_text(manifest.written(), encoding="utf-8")
+        fence()
         place.put(note, manifest.key())
         return manifest
     finally:

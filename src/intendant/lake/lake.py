@@ -28,7 +28,7 @@ from intendant.lake.documents import Documents
 from intendant.lake.files import Layout
 from intendant.lake.local import Local
 from intendant.lake.log import File, Log, State
-from intendant.lake.manifest import read_manifest
+from intendant.lake.manifest import read_manifest, read_mark
 from intendant.lake.names import lock_name
 from intendant.lake.positions import Move, moved, positions_in
 from intendant.lake.schema import NULL, unify_columns
@@ -132,6 +132,7 @@ class Lake(Documents):
         folder = self.store.stages(table) / _short(stamp)
         shutil.rmtree(folder, ignore_errors=True)
         stage = Stage(table, stamp, folder, self._engine, self.stage)
+        stage.mark = uuid.uuid4().hex
         stage._parts = next(FRESH) % 90 * 10_000  # the engine remembers files by name: an earlier attempt's must not come again
         return stage
 
@@ -143,6 +144,7 @@ class Lake(Documents):
             return None
         stage = Stage(table, stamp, folder, self._engine, self.stage)
         stage.files, stage.columns = held
+        stage.mark = read_mark(folder)
         stage._parts = 1000
         return stage
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from intendant.engines.base import Written
 from intendant.types import Column, Json
 
-__all__ = ["read_manifest", "write_manifest"]
+__all__ = ["read_manifest", "read_mark", "write_manifest"]
 
 NAME = "stage.json"
 
 
-def write_manifest(folder: Path, table: str, files: Sequence[Written], columns: Sequence[Column]) -> None:
-    """Writes the manifest (atomically); paths are relative to the folder."""
+def write_manifest(folder: Path, table: str, files: Sequence[Written], columns: Sequence[Column], mark: str = "") -> None:
+    """Writes the manifest (atomically); paths are relative to the folder, `mark` is the stage's own."""
     folder.mkdir(parents=True, exist_ok=True)
     data = {
         "table": table,
+        "mark": mark,
         "columns": [[c.name, c.type] for c in columns],
         "files": [{"path": str(f.path.relative_to(folder)), "rows": f.rows, "bytes": f.bytes,
                    "columns": [[c.name, c.type] for c in f.columns], "stats": dict(f.stats)} for f in files],
@@ -40,6 +41,14 @@ def read_manifest(folder: Path, table: str) -> tuple[list[Written], tuple[Column
     if not all(f.path.is_file() and f.path.stat().st_size == f.bytes for f in files):
         return None
     return files, _columns(data["columns"])
+
+
+def read_mark(folder: Path) -> str:
+    """The mark of a saved stage; "" when it has none."""
+    try:
+        return str(json.loads((folder / NAME).read_text(encoding="utf-8")).get("mark", ""))
+    except (OSError, ValueError):
+        return ""
 
 
 def _columns(pairs: list[list[str]]) -> tuple[Column, ...]:

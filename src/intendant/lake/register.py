@@ -1,8 +1,8 @@
 """Which tables a lake on object storage has, and which are in its trash: one object, changed under a condition only.
 
 A dropped table isn't moved: the register says where it lies and that it is dropped. A name that is used again gets another
-home, so that the files of two tables never meet. A table is seen once its first version is in its log *and* the register
-says so: of two that take one name, one is first, and the other is told.
+home, so that the files of two tables never meet. A table is there once its first version is in its log; then the register says
+that it was seen, so that the log needn't be asked. Of two that take one name, one is first, and the other is told.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Small(Protocol):
     def read(self, key: str) -> tuple[str, object] | None: ...
 
     def replace(self, key: str, content: str, seen: object = ...) -> None: ...
+
+    def logged(self, home: str) -> bool: ...
 
     def bytes_below(self, home: str) -> int: ...
 
@@ -112,8 +114,9 @@ class Register:
     # tables
 
     def tables(self) -> dict[str, str]:
-        """The tables that are seen, with their homes."""
-        return {t["table"]: t["home"] for t in self._now()["tables"].values() if t["seen"]}
+        """The tables that there are, with their homes."""
+        entered = self._now()["tables"].values()
+        return {t["table"]: t["home"] for t in entered if t["seen"] or self.store.logged(t["home"])}
 
     def find(self, table: str) -> dict[str, Json] | None:
         """{"table", "home", "seen", ...} of a table, up to case."""
@@ -199,7 +202,7 @@ class Register:
 
         def change(document: dict[str, Json]) -> bool:
             entry = document["tables"].get(_folded(table))
-            if entry is not None and entry["seen"]:
+            if entry is not None and (entry["seen"] or occupied):
                 if entry.get("returned") == note:
                     return False
                 raise occupying(table)
@@ -214,7 +217,7 @@ class Register:
                 raise missing(table, self.items())
             newest = max(found, key=lambda t: str(t["at"]))
             document["trash"].remove(newest)
-            if entry is not None:  # it was entered and has no version that anybody saw
+            if entry is not None:  # it was entered and has no version
                 document["trash"].append(
                     {**entry, "purged": True, "run": "", "step": "", "bytes": 0, "at": newest["at"]}
                 )

@@ -164,7 +164,10 @@ class Remote:
 
     def alive(self, table: str, home: str, logged: Callable[[], bool]) -> bool:
         entry = self.register.find(table)
-        return entry is not None and entry["seen"] and entry["home"] == home
+        return entry is not None and entry["home"] == home and (entry["seen"] or logged())
+
+    def logged(self, home: str) -> bool:
+        return f"{0:020}.json" in self._listed(f"{home}/_delta_log", False)
 
     def begun(self) -> bool:
         def ask() -> bool:

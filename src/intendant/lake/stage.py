@@ -38,6 +38,8 @@ class Stage:
         self._writer = DuckDB(threads=1)
         self.files: list[Written] = []
         self.columns: tuple[Column, ...] = ()
+        self.mark = ""
+        """What no other stage has, of the same step neither."""
         self._parts = 0
 
     @property
@@ -91,7 +93,7 @@ class Stage:
 
     def save(self) -> None:
         """Notes what the stage holds beside its files, so that `Lake.reopen` finds it after a crash."""
-        write_manifest(self.folder, self.table, self.files, self.columns)
+        write_manifest(self.folder, self.table, self.files, self.columns, self.mark)
 
     def rewrite(self, engine: DuckDB, sql: str, tables: Tables) -> None:
         """Replaces the staged rows by a query's (over them). Raises EngineError, leaving this stage as it was."""

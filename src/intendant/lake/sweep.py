@@ -68,12 +68,15 @@ def _time(seconds: float) -> str:
 
 
 def _floor(commits: list[Commit], keep_versions: int | None, keep_days: float | None) -> int:
-    """The oldest version to keep: the lower of both limits; the state at the edge of `keep_days` is kept too."""
+    """The oldest version to keep: the lower of both limits; the state at the edge of `keep_days` is kept too.
+
+    A version that a wrong clock dates back doesn't take with it what was made before it.
+    """
     latest = len(commits) - 1
     limits = []
     if keep_versions is not None:
         limits.append(max(0, latest + 1 - max(1, keep_versions)))
     if keep_days is not None:
         edge = _time(time.time() - keep_days * 86_400)
-        limits.append(max((c.version for c in commits if c.at <= edge), default=0))
+        limits.append(next((max(0, c.version - 1) for c in commits if c.at > edge), latest))
     return min(limits, default=0)

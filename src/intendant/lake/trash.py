@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from intendant.errors import LakeError, UnknownName, did_you_mean
 from intendant.lake.disk import sync_folder, tree_size, write_json
+from intendant.lake.names import SCHEMA_FOLDERS
 from intendant.lake.store import Dropped
 from intendant.types import Stamp, split_table
 
@@ -17,6 +20,8 @@ __all__ = ["Trash", "mark_of", "missing", "occupying"]
 
 TOMBSTONE = "_dropped.json"
 RETURNED = "_returned.json"
+GONE = "gone"
+"""The folder in the trash of what is being deleted: out of reach, whole or in part."""
 
 
 class Trash:
@@ -28,9 +33,10 @@ class Trash:
     def items(self) -> list[Dropped]:
         """What is in it, newest first."""
         found = []
-        for path in self.folder.glob("*/*"):
-            note = json.loads((path / TOMBSTONE).read_text(encoding="utf-8"))
-            found.append(Dropped(note["table"], note["at"], note["run"], note["step"], tree_size(path), str(path)))
+        for path in (p for schema in SCHEMA_FOLDERS for p in (self.folder / schema).glob("*")):
+            with suppress(FileNotFoundError):  # it was brought back or deleted meanwhile
+                note = json.loads((path / TOMBSTONE).read_text(encoding="utf-8"))
+                found.append(Dropped(note["table"], note["at"], note["run"], note["step"], tree_size(path), str(path)))
         return sorted(found, key=lambda d: d.at, reverse=True)
 
     def _of(self, table: str) -> list[Dropped]:
@@ -74,12 +80,20 @@ class Trash:
         sync_folder(held.parent)
 
     def empty(self, older_than_days: float, dropped_by: Stamp | None = None) -> int:
-        """Deletes what was dropped longer ago (by that step alone); the bytes freed."""
+        """Deletes what was dropped longer ago (by that step alone); the bytes freed. It is out of reach before its first file
+        goes.
+        """
         edge = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat(timespec="microseconds")
-        old = [d for d in self.items() if d.at <= edge and dropped_by in (None, Stamp(d.run, d.step))]
-        for item in old:
-            shutil.rmtree(item.place)
-        return sum(item.bytes for item in old)
+        freed, gone = 0, self.folder / GONE
+        for item in self.items():
+            if item.at <= edge and dropped_by in (None, Stamp(item.run, item.step)):
+                gone.mkdir(exist_ok=True)
+                with suppress(FileNotFoundError):  # it was brought back meanwhile
+                    Path(item.place).rename(gone / uuid.uuid4().hex)
+                    freed += item.bytes
+        for left in gone.glob("*"):
+            shutil.rmtree(left, ignore_errors=True)
+        return freed
 
 
 def mark_of(stamp: Stamp) -> str:

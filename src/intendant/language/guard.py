@@ -37,18 +37,22 @@ class Guard:
     test: exp.Expression
 
 
+def boxed(tree: exp.Expression) -> exp.Expression:
+    """A list of the value alone, NULL for a row where computing it fails.
+
+    DuckDB computes what stands twice in a query once, outside of the TRY around it; here only a TRY itself stands twice.
+    """
+    return exp.Anonymous(this="TRY", expressions=[exp.Anonymous(this="LIST_VALUE", expressions=[tree])])
+
+
 def attempted(tree: exp.Expression) -> exp.Expression:
     """The expression, NULL for a row where it fails."""
-    return exp.Anonymous(this="TRY", expressions=[tree])
+    return exp.Anonymous(this="LIST_EXTRACT", expressions=[boxed(tree), exp.Literal.number(1)])
 
 
 def raises(tree: exp.Expression) -> exp.Expression:
-    """True for a row where computing the expression fails; false where it is NULL.
-
-    Everything has a hash, NULL too; whether `tree IS NULL` the engine would tell from its statistics, without computing it.
-    """
-    known = exp.Anonymous(this="HASH", expressions=[tree.copy()])
-    return exp.Is(this=attempted(known), expression=exp.Null())
+    """True for a row where computing the expression fails; false where it is NULL."""
+    return exp.Is(this=boxed(tree.copy()), expression=exp.Null())
 
 
 def present(tree: exp.Expression) -> exp.Expression:
@@ -80,13 +84,22 @@ def strict(query: exp.Expression) -> exp.Expression:
     """The query, stopping where the engine would give infinity, NaN or NULL for a value that isn't there: a division by
     zero, a remainder by zero, a power that is no number."""
     out = query.copy()
-    for node in reversed(list(out.find_all(exp.Div, exp.Mod, exp.Pow))):  # inner ones first
-        if not _safe(node):
-            test = undefined_power if isinstance(node, exp.Pow) else divided_by_zero
-            stop = exp.Anonymous(this="ERROR", expressions=[exp.Literal.string(STOP)])
-            when = exp.If(this=test(node.this, node.expression), true=stop)
-            node.replace(exp.Paren(this=exp.Case(ifs=[when], default=node.copy())))
+    nodes = [n for n in out.find_all(exp.Div, exp.Mod, exp.Pow) if not _safe(n)]
+    tests = [(undefined_power if isinstance(n, exp.Pow) else divided_by_zero)(n.this, n.expression) for n in nodes]
+    for node, test in zip(reversed(nodes), reversed(tests), strict=True):  # inner ones first, tests of what was written
+        stop = exp.Null() if _caught(node) else exp.Anonymous(this="ERROR", expressions=[exp.Literal.string(STOP)])
+        node.replace(exp.Paren(this=exp.Case(ifs=[exp.If(this=test, true=stop)], default=node.copy())))
     return out
+
+
+def _caught(node: exp.Expression) -> bool:
+    """Whether `coalesce` has another value for a row in which this one isn't there."""
+    while node.parent is not None and not isinstance(node, exp.Query):
+        parent = node.parent
+        if isinstance(parent, exp.Coalesce) and node is not parent.expressions[-1]:
+            return True
+        node = parent
+    return False
 
 
 def _safe(node: exp.Expression) -> bool:

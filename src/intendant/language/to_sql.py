@@ -348,8 +348,11 @@ class Compiler:
             pairs[0] = self.truth(e.args[0], *pairs[0]), "bool"
             self.only(holds(pairs[0][0]), marks[1], marks[2])
             self.only(exp.Not(this=holds(pairs[0][0])), marks[2])
+        if e.name == "coalesce" and self.guards and len(pairs) > 1:
+            del self.guards[marks[0] : marks[-2]]  # what is missing there has the next value
+            marks[-2] = marks[0]
         for i in range(1, len(pairs) if e.name == "coalesce" else 0):
-            self.only(exp.Is(this=exp.Paren(this=pairs[i - 1][0].copy()), expression=exp.Null()), marks[i])
+            self.only(exp.Is(this=exp.Paren(this=pairs[i - 1][0].copy()), expression=exp.Null()), marks[-2])
         if e.name in ("if", "coalesce", "nullif", "greatest", "least"):
             first = 1 if e.name == "if" else 0
             self.alike(e, [(a, k) for a, (_, k) in zip(e.args[first:], pairs[first:], strict=True)])

@@ -23,7 +23,7 @@ from intendant.operators._compile import Typing, scope_of, table_relation
 from intendant.operators.base import Relation, free, select_from
 from intendant.types import Step
 
-__all__ = ["KNOWN_OF", "OPERATOR", "REASON", "Aside", "guarded"]
+__all__ = ["KNOWN_OF", "OPERATOR", "REASON", "Aside", "from_place", "guarded"]
 
 REASON, OPERATOR = "_reason", "_operator"
 KNOWN_OF = (REASON, OPERATOR, "_raw", "_step", "_run")
@@ -60,8 +60,8 @@ def guarded(
         scope = scope_of(step, catalog, typing, where, guards)
         out = known[step.verb].apply(step, copied(relation), scope)
         if guards and not unused(step, [s for _, s in moved[place + 1 :]]):
-            said = grammar().write(steps[at])
-            aside.append(Aside(at + 1, said, bad_rows(relation, guards, at + 1, said)))
+            said, own = grammar().write(steps[at]), place_of(at, step)
+            aside.append(Aside(at + 1, said, bad_rows(relation, guards, own, said)))
             if not keep:
                 query = select_from(copied(relation)).where(exp.Not(this=first_of(guards)), copy=False)
                 good = Relation(query, relation.columns, relation.ordered)
@@ -75,7 +75,21 @@ def copied(relation: Relation) -> Relation:
     return replace(relation, query=relation.query.copy())
 
 
-def bad_rows(relation: Relation, guards: Sequence[Guard], at: int, said: str) -> exp.Select:
+def place_of(at: int, step: Step) -> str:
+    """What `_operator` says: the place, from 1, and the sentence, of a filter with several conditions just the one."""
+    return f"{at + 1}: {grammar().write(step)}"
+
+
+def from_place(steps: Sequence[Step], operator: str) -> tuple[list[Step], list[Step]]:
+    """The steps that came before that `_operator` as they were done, and those that a mended row is still to pass: its own, what
+    comes after it, and conditions from there on that were looked at earlier."""
+    moved, number = list(hoisted(steps)), int(operator.partition(":")[0]) - 1
+    own = [i for i, (at, _) in enumerate(moved) if at == number]
+    place = next((i for i in own if place_of(*moved[i]) == operator), min(own, default=len(moved)))
+    return [s for _, s in moved[:place]], [s for i, (at, s) in enumerate(moved) if i >= place or at >= number]
+
+
+def bad_rows(relation: Relation, guards: Sequence[Guard], own: str, said: str) -> exp.Select:
     """The rows that one of the guards finds bad, with the first reason."""
     taken = {n.lower() for n in KNOWN_OF}
     shown = [
@@ -84,7 +98,7 @@ def bad_rows(relation: Relation, guards: Sequence[Guard], at: int, said: str) ->
     why = exp.Case(ifs=[exp.If(this=g.test.copy(), true=reason(g, relation, said)) for g in guards])
     extra = [
         exp.alias_(why, REASON, quoted=True),
-        exp.alias_(exp.Literal.string(f"{at}: {said}"), OPERATOR, quoted=True),
+        exp.alias_(exp.Literal.string(own), OPERATOR, quoted=True),
     ]
     return select_from(copied(relation), *shown, *extra).where(first_of(guards), copy=False)
 

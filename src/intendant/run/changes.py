@@ -129,7 +129,7 @@ class Preview:
                     touched.setdefault(table.lower(), table)
             except (IntendantError, Stop) as e:
                 stops = {"step": print_step(step), "status": "failed", "why": str(e)}
-                if isinstance(e, IntendantError) and e.facts.get("join"):
+                if isinstance(e, IntendantError) and (join := e.facts.get("join")) and f"`{join}`" in prepared.needs_approval:
                     stops["status"] = "waiting_approval"
                 if isinstance(e, Stop):
                     stops |= {"status": e.status, "why": e.why}

@@ -258,7 +258,7 @@ class Gate:
         if rows is None:
             origin = with_origin(bad_sql, step, stamp) if predicates else ""
             rows = self.publish_bad(origin, tables, audited, stage, step, stamp)
-        elif left := self.lake.reopen(f"quarantine.{stage.table}", stamp):
+        elif left := self.lake.reopen(f"quarantine.{stage.table}", stage.stamp):
             left.discard()
         faults.boundary(f"aside:{stamp.step}")
         if predicates:
@@ -269,7 +269,8 @@ class Gate:
         self, bad_sql: str, tables: Mapping[str, Snapshot], audited: Mapping[str, Json], stage: Stage, step: Step, stamp: Stamp
     ) -> int:
         name = f"quarantine.{stage.table}"
-        bad = self.lake.reopen(name, stamp) or self.lake.stage(name, stamp)
+        bad = self.lake.reopen(name, stage.stamp) or self.lake.stage(name, stamp)  # what the audit had set aside
+        bad.stamp = stamp
         for held in setaside.held(stage, audited.get("facts", {})):
             bad.add_sql(self.engine, self.engine.scan(held), {})
         rejected = audited.get("facts", {}).get("rejected", ())

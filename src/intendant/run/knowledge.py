@@ -124,14 +124,24 @@ class Knowledge:
         return set(self._declared(name)) <= names
 
     def _learned(self, name: str) -> dict[str, Json]:
+        """What a source has. A resource that can't be read is known by its name: the others are of use without it."""
         source = self.source(name)
         out = []
+        failed: list[IntendantError] = []
         for r in source.resources():
-            columns = r.columns or self._peeked(source, r.name)
+            try:
+                columns = r.columns or self._peeked(source, r.name)
+            except IntendantError as e:
+                if e.retry:
+                    raise
+                failed, columns = [*failed, e], ()
             out.append(
                 {"name": r.name, "key": r.key, "timestamp": r.timestamp, "columns": [[c.name, c.type] for c in columns]}
             )
-        return {"config": self._hash(name), "at": time.time(), "resources": out}
+        if failed and len(failed) == len(out):
+            raise failed[0]
+        lasts = not failed or self._listing(self.workspace.sources[name])  # where a change of the files is seen
+        return {"config": self._hash(name), "at": time.time() if lasts else 0, "resources": out}
 
     def _peeked(self, source: Source, resource: str) -> tuple[Column, ...]:
         from intendant.engines.duckdb import DuckDB, described

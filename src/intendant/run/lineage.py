@@ -9,8 +9,10 @@ from intendant.errors import UnknownName, did_you_mean
 from intendant.run.journal import Journal
 from intendant.types import Event, Json
 
-__all__ = ["Origin", "lineage", "made", "maker", "named", "published", "recipe"]
+__all__ = ["CAME_BACK", "Origin", "lineage", "made", "maker", "named", "published", "recipe"]
 
+CAME_BACK = ("staging.replayed_", "staging.letters_")
+"""How the tables are called in which a replay mends what was set aside; what it adds isn't what makes a table."""
 DEEPEST = 200
 """Hops; a table that was added to more often has its older additions left out."""
 
@@ -154,6 +156,8 @@ def recipe(journal: Journal, table: str, before: int | None = None, depth: int =
     for event in events[start:]:
         if event.kind != "table.published" or not event.data.get("step") or event.data.get("archive"):
             continue  # what left for the archive isn't what makes the table
+        if any(parent.startswith(CAME_BACK) for parent in event.data.get("inputs", {})):
+            continue
         for parent in event.data.get("inputs", {}):
             if parent != table and depth < 20:
                 out += [s for s in recipe(journal, parent, event.seq, depth + 1) if s not in out]

@@ -223,9 +223,10 @@ class Part:
             "partition_by": list(staged.partition_by),
             "sort_by": list(staged.sort_by),
             "facts": dict(staged.facts),
+            "stage": stage.mark,
             "ms": _ms(started),
         }
-        shown = {k: v for k, v in facts.items() if k not in ("event", "facts")}
+        shown = {k: v for k, v in facts.items() if k not in ("event", "facts", "stage")}
         self.tell(f"{i}.data{restage.suffix(self, i)}", "data.ready", {**shown, "step": print_step(step)})
         return facts
 
@@ -452,10 +453,10 @@ class Part:
                 )
 
     def staged(self, i: int, ready: Facts, context: Context) -> Stage:
-        """The stage of a step, reopened after a crash. Raises StageLost when its files are gone."""
+        """The stage of a step, reopened after a crash. Raises StageLost when its files are gone, or are of an earlier stage."""
         if i not in self.stages:
             reopened = self.loop.lake.reopen(ready["table"], context.stamp)
-            if reopened is None:
+            if reopened is None or reopened.mark != ready.get("stage", reopened.mark):
                 raise restage.StageLost(f"the staged rows for {ready['table']!r} are gone", where=print_step(self.steps[i]))
             self.stages[i] = reopened
         return self.stages[i]

@@ -69,6 +69,7 @@ class Owner:
         self.known: set[str] = set()
         self.waiting: deque[tuple[str, str, int]] = deque()
         self.running: set[str] = set()
+        self.living: set[str] = set()
         self.draining = False
         self.active = 0
 
@@ -135,7 +136,7 @@ class Owner:
     def _launch(self) -> None:
         Owner._current = self
         self.broken = None
-        for left in (self.known, self.waiting, self.running):
+        for left in (self.known, self.waiting, self.running, self.living):
             left.clear()
         config: DBOSConfig = {
             "name": "intendant",
@@ -192,17 +193,18 @@ class Owner:
             with self.slots:
                 self.slots.wait(LOOK_EVERY)
 
-    @staticmethod
-    def take_over(team: Team) -> bool:
-        """Gives the begun parts of dead workers back to the living, of whom one takes each; whether a worker has died.
+    def take_over(self, team: Team) -> bool:
+        """Gives the begun parts of dead workers back to the living, of whom one takes each; whether a worker is gone since the
+        last time, whoever found out that it died.
 
         DBOS moves a part once, however many workers ask for it, and its dead worker can record nothing under it any more.
         """
-        died = team.expire()
+        team.expire()
         begun = {str(w.executor_id) for w in DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)}
-        if left := begun - team.living():
+        before, self.living = self.living, team.living()
+        if left := begun - self.living:
             DBOS._recover_pending_workflows(sorted(left))
-        return bool(died)
+        return not before <= self.living
 
     @staticmethod
     def record(name: str, do: Callable[[], dict[str, Json]]) -> dict[str, Json]:
@@ -241,9 +243,20 @@ class Owner:
                 raise self.broken from e
 
     def _claimed(self, team: Team, workflow_id: str) -> bool:
-        """Whether the part is this worker's to start. One that has begun somewhere is DBOS's to give, see `take_over`."""
+        """Whether the part is this worker's to start. One that has begun somewhere is DBOS's to give, see `take_over`; one that
+        another worker ended while it waited here for a slot is nobody's.
+        """
         status = DBOS.get_workflow_status(workflow_id)
-        return (status is None or status.status in ENDED) and team.claim(workflow_id)
+        if (status is not None and status.status not in ENDED) or not team.claim(workflow_id):
+            return False
+        status = DBOS.get_workflow_status(workflow_id)  # from here on nobody else starts it
+        if status is None or (status.status in ENDED and self._queued_still(workflow_id)):
+            return True
+        team.unclaim(workflow_id)
+        return False
+
+    def _queued_still(self, workflow_id: str) -> bool:
+        return any(f"{run_id}.{part}" == workflow_id for _, run_id, _, part in self.queued(0))
 
     def _unended(self, workflow_id: str) -> str:
         """The id to run under: another one when this has ended though the journal, brought back from a copy, says no."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from intendant.catalog import Catalog
 from intendant.errors import Damaged
 from intendant.lake import Lake
+from intendant.lake.stage import quarantine_of
 from intendant.language import print_step
 from intendant.run.journal import in_text
 from intendant.types import Event, Json, Stamp
@@ -47,7 +48,9 @@ def again(part: Part, i: int) -> Facts:
             where=print_step(step),
             hint="Nothing was published. Look at the disk of `.intendant`, and run it again.",
         )
-    taken = taken_back(part.loop.lake, part.writes(i)[0], Stamp(part.run_id, aside_step(part, i, n - 1)))
+    lake, table = part.loop.lake, part.writes(i)[0]
+    lake.stage(quarantine_of(table), Stamp(part.run_id, str(i))).discard()  # what an audit of earlier rows had set aside here
+    taken = taken_back(lake, table, Stamp(part.run_id, aside_step(part, i, n - 1)))
     fact = {
         "step": print_step(step),
         "why": "the staged rows were on another machine or are gone",

@@ -33,7 +33,8 @@ EXPIRE: LiteralString = (
 CLAIM: LiteralString = """
 INSERT INTO intendant_claims AS c (part, worker) SELECT %(name)s, id FROM intendant_workers WHERE id = %(worker)s AND NOT dead
 ON CONFLICT (part) DO UPDATE SET worker = excluded.worker, taken = c.taken + (c.worker <> excluded.worker)::int
-WHERE %(part)s <> '' OR NOT EXISTS (SELECT 1 FROM intendant_workers w WHERE w.id = c.worker AND NOT w.dead)
+WHERE %(part)s <> '' OR c.worker = excluded.worker
+  OR NOT EXISTS (SELECT 1 FROM intendant_workers w WHERE w.id = c.worker AND NOT w.dead)
 RETURNING 1"""
 HOLD: LiteralString = """
 INSERT INTO intendant_locks AS l (name, part, worker) SELECT %(name)s, %(part)s, id FROM intendant_workers
@@ -131,14 +132,20 @@ class Team:
 
     # ------------------------------------------------------------ claims
     def claim(self, part: str, *, begun: bool = False) -> bool:
-        """Whether this worker may start a part: nobody who lives has claimed it. Raises LeaseLost.
+        """Whether this worker may start a part: nobody else who lives has claimed it. Raises LeaseLost.
 
         One that has `begun` was given to this worker by DBOS, which gives it to one at a time: the claim follows.
         """
         return bool(self._mine(CLAIM, name=part, part=part if begun else ""))
 
     def done(self, part: str) -> None:
-        """Gives a claim back once its part has ended."""
+        """Gives a claim back once its part has ended, and tables that it may hold still."""
+        query: LiteralString = """WITH mine AS (DELETE FROM intendant_claims WHERE part = %s AND worker = %s RETURNING part)
+            DELETE FROM intendant_locks WHERE part IN (SELECT part FROM mine)"""
+        self.database.run(lambda con: con.execute(query, (part, self.journal.worker)))
+
+    def unclaim(self, part: str) -> None:
+        """Gives a claim back on a part that was not begun."""
         query: LiteralString = "DELETE FROM intendant_claims WHERE part = %s AND worker = %s"
         self.database.run(lambda con: con.execute(query, (part, self.journal.worker)))
 

@@ -64,7 +64,7 @@ def loaded(app: Here, table: str, run: str) -> None:
 
 
 def open_tables(journal: Journal, but: str = "") -> set[str]:
-    """The tables (in small letters) that runs have touched which haven't ended, or wait for a person."""
+    """The tables (in small letters) that runs have touched which haven't ended, or wait for a person; their quarantines too."""
     last = {e.run: e.data["status"] for e in journal.events(kinds=["run.finished"])}
     begun = {e.run: e.seq for e in journal.events(kinds=["run.queued"])}
     ended = {e.run: e.seq for e in journal.events(kinds=["run.finished"])}
@@ -76,7 +76,7 @@ def open_tables(journal: Journal, but: str = "") -> set[str]:
                 found |= {
                     str(t).lower() for t in (e.data.get("table"), *(o["table"] for o in e.data.get("outputs", ()))) if t
                 }
-    return found
+    return found | {f"quarantine.{t}" for t in found}
 
 
 class Keeper:
@@ -107,17 +107,15 @@ def tidied(app: Here) -> dict[str, Json]:
     def tell(key: str, kind: str, data: Mapping[str, Json]) -> None:
         journal.append("storage", key, kind, data)
 
-    busy, freed = open_tables(journal), 0
+    freed = 0
     for table in lake.names():
-        if table.lower() not in busy:
-            try:
-                freed += vacuumed(lake, table, kept_for(workspace, lake, table), tell, f"{key} {table}")
-            except LakeError as e:
-                tell(
-                    f"{key} failed {table}",
-                    "storage.failed",
-                    {"what": "retention", "table": table, "error": e.as_dict()},
-                )
+        try:
+            keep = kept_for(workspace, lake, table)
+            if keep != (None, None) and table.lower() not in open_tables(journal):  # as it is now: a run may have begun
+                freed += vacuumed(lake, table, keep, tell, f"{key} {table}")
+        except LakeError as e:
+            fact = {"what": "retention", "table": table, "error": e.as_dict()}
+            tell(f"{key} failed {table}", "storage.failed", fact)
     left = lake.collect(alive(journal), idle_seconds=IDLE_SECONDS)
     trash = lake.empty_trash(workspace.storage.trash_days)
     if left or trash:

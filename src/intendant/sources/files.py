@@ -18,12 +18,12 @@ from intendant.errors import PathRefused, SourceDamaged, SourceRefused, Workspac
 from intendant.objects.addresses import as_folder, covers
 from intendant.sources.base import Notify, Source
 from intendant.sources.wire.columns import engine
-from intendant.sources.wire.csv import Csv
+from intendant.sources.wire.csv import Csv, unreadable
 from intendant.sources.wire.documents import document_tables
 from intendant.sources.wire.excel import ENDINGS, Excel, sheets_shown
 from intendant.sources.wire.kinds import Kinds
 from intendant.sources.wire.pace import Pace
-from intendant.sources.wire.query import condition, quoted, values_of
+from intendant.sources.wire.query import condition, literal, quoted, values_of
 from intendant.sources.wire.remote import Remote, is_remote, name_of
 from intendant.types import Json, ReadRequest, Resource
 
@@ -32,6 +32,8 @@ __all__ = ["FilesSource"]
 FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
            ".parquet": "parquet", ".pq": "parquet", **dict.fromkeys(ENDINGS, "excel")}
 PACKED = (".gz", ".zst")
+LOCK = "~$"
+"""What the name of the small file begins with that Excel keeps beside a workbook which somebody has open."""
 BATCH_ROWS = 100_000
 RESOURCE_KEYS = {
     "path": "file or glob, from the source's folder",
@@ -135,7 +137,7 @@ class FilesSource(Source):
         found: dict[str, list[str]] = {}
         for file in files:
             folder, _, name = file.removeprefix(self.path).rpartition("/")
-            if not _format(name) or any(part.startswith(".") for part in (*folder.split("/"), name)) or "/" in folder:
+            if not _format(name) or any(part.startswith((".", LOCK)) for part in (*folder.split("/"), name)) or "/" in folder:
                 continue
             known = found.setdefault(folder or (name if _stem(name) in found else _stem(name)), [])
             known.append(file)
@@ -144,10 +146,10 @@ class FilesSource(Source):
     def _in_folder(self, folder: Path) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for entry in sorted(folder.iterdir()):
-            if entry.name.startswith("."):
+            if entry.name.startswith((".", LOCK)):
                 continue
             if entry.is_dir():
-                inside = sorted(str(p) for p in entry.iterdir() if p.is_file() and _format(p.name))
+                inside = sorted(str(p) for p in entry.iterdir() if p.is_file() and _format(p.name) and not p.name.startswith(LOCK))
                 if inside:
                     found[entry.name] = inside
             elif _format(entry.name):
@@ -158,7 +160,8 @@ class FilesSource(Source):
     def _files(self, pattern: str) -> list[str]:
         if Path(pattern).exists():
             return [pattern]
-        return sorted(p for p in glob.glob(pattern, recursive=True) if Path(p).is_file())  # noqa: PTH207 (may be absolute)
+        found = glob.glob(pattern, recursive=True)  # noqa: PTH207 (may be absolute)
+        return sorted(p for p in found if Path(p).is_file() and not Path(p).name.startswith(LOCK))
 
     def _of(self, resource: str, notify: Notify) -> tuple[list[str], str]:
         """Files and format of a resource. Raises UnknownName, SourceRefused, PathRefused."""
@@ -242,14 +245,17 @@ class FilesSource(Source):
             return ()
         con = engine()
         try:
-            opened = [Csv(con, file, self.config.get("delimiter"), self.config.get("header")) for file in files]
+            opened = [self._csv(con, file) for file in files]
             statements = [csv.statement() for csv in opened]
         except duckdb.Error:
             return ()
         finally:
             con.close()
-        found = [(sql, [file]) for sql, file in zip(statements, files, strict=True) if sql]
+        found = [(sql, [csv.file]) for sql, csv in zip(statements, opened, strict=True) if sql]
         return found if len(found) == len(files) else ()
+
+    def _csv(self, con: duckdb.DuckDBPyConnection, file: str) -> Csv:
+        return Csv(con, literal(file), self.config.get("delimiter"), self.config.get("header"))
 
     def _tables(self, con: duckdb.DuckDBPyConnection, files: list[str], format_: str, request: ReadRequest,
                 notify: Notify) -> Iterator[pa.Table]:
@@ -283,10 +289,12 @@ class FilesSource(Source):
             return
         if format_ == "csv":
             for file in files:
-                csv = Csv(con, file, self.config.get("delimiter"), self.config.get("header"))
-                yield from csv.tables(request, reject, BATCH_ROWS)
+                try:
+                    yield from self._csv(con, file).tables(request, reject, BATCH_ROWS)
+                except duckdb.Error as error:
+                    raise unreadable(Path(file), error, self.where) from error
             return
-        relation = "read_parquet(?, union_by_name = true)"
+        files, relation = [literal(file) for file in files], "read_parquet(?, union_by_name = true)"
         names = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {relation}", [files]).fetchall()}
         picked = [c for c in request.columns if c in names] if request.columns else []
         select = ", ".join(quoted(c) for c in picked) or "*"

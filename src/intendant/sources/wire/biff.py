@@ -102,10 +102,11 @@ def _start_of(stream: bytes, sheet: str, name: str, where: str) -> int:
 def _workbook(data: bytes) -> bytes:
     """The stream `Workbook` (or `Book`) of an OLE file (MS-CFB)."""
     size = 1 << struct.unpack_from("<H", data, 30)[0]
-    table_sectors, first_directory = struct.unpack_from("<I", data, 44)[0], struct.unpack_from("<I", data, 48)[0]
-    least, first_more = struct.unpack_from("<I", data, 56)[0], struct.unpack_from("<I", data, 68)[0]
     if size not in (512, 4096):
         raise ValueError("its sectors have no size")
+    sectors, first_directory = len(data) // size, struct.unpack_from("<I", data, 48)[0]
+    table_sectors = min(struct.unpack_from("<I", data, 44)[0], sectors)
+    least, first_more = struct.unpack_from("<I", data, 56)[0], struct.unpack_from("<I", data, 68)[0]
 
     def sector(number: int) -> bytes:
         return data[(number + 1) * size:(number + 2) * size]
@@ -114,14 +115,15 @@ def _workbook(data: bytes) -> bytes:
     more = first_more
     while more < SECTOR_END and len(listed) < table_sectors + 109:
         entries = struct.unpack(f"<{size // 4}I", sector(more))
-        listed, more = listed + list(entries[:-1]), entries[-1]
+        listed += entries[:-1]
+        more = entries[-1]
     table = b"".join(sector(n) for n in listed[:table_sectors] if n < SECTOR_END)
     following = struct.unpack(f"<{len(table) // 4}I", table)
 
     def chain(first: int) -> bytes:
         out, seen = [], 0
         while first < SECTOR_END:
-            if seen > len(following):
+            if seen > sectors:
                 raise ValueError("its sectors go round")
             out.append(sector(first))
             first, seen = following[first], seen + 1
@@ -144,7 +146,7 @@ def _small(container: bytes, table: bytes, first: int, length: int) -> bytes:
     """A stream below the size that gets sectors of its own: pieces of 64 bytes."""
     following = struct.unpack(f"<{len(table) // 4}I", table)
     out: list[bytes] = []
-    while first < SECTOR_END and len(out) <= len(following):
+    while first < SECTOR_END and len(out) <= len(container) // 64:
         out.append(container[first * 64:(first + 1) * 64])
         first = following[first]
     return b"".join(out)[:length]

@@ -7,16 +7,18 @@ the head of the file tells the types, one statement reads and checks in one pass
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from intendant.errors import SourceDamaged
 from intendant.sources.wire.columns import utc
 from intendant.sources.wire.query import condition, quoted, values_of
 from intendant.sources.wire.rows import Reject
 from intendant.types import Json, ReadRequest
 
-__all__ = ["Csv"]
+__all__ = ["Csv", "unreadable"]
 
 ISO = r"\d{4}-\d{2}-\d{2}"
 NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d+)?"
@@ -32,16 +34,20 @@ TYPES: Mapping[str, str] = {
     "DECIMAL": f"length({{c}}) <= 40 AND regexp_full_match({{c}}, '{LONG_NUMBER}')",
     "BOOLEAN": "{c} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
     "DATE": f"length({{c}}) = 10 AND {DASHES} AND TRY_CAST({{c}} AS DATE) IS NOT NULL",
-    "TIMESTAMP": "length({c}) >= 19 AND CAST(TRY_CAST({c} AS TIMESTAMP) AS VARCHAR) IS NOT DISTINCT FROM {c}",
+    "TIMESTAMP": f"length({{c}}) >= 19 AND {DASHES} AND CAST(TRY_CAST({{c}} AS TIMESTAMP) AS VARCHAR) IS NOT DISTINCT FROM {{c}}",
     "TIMESTAMPTZ": f"length({{c}}) <= 32 AND {DASHES} AND TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL",
 }
 """Types from narrow to wide, each with the predicate that a text survives it. TIMESTAMP is spelled as the
 engine itself does, which is quicker to tell; TIMESTAMPTZ is any moment, and becomes UTC."""
+WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""What a text in UTF-16 begins with."""
 SAMPLE = 2000
 HEAD, GUESSED = 200_000, 50_000
 """Rows that tell the types where not all of them are asked for; those that tell what to expect of a whole file."""
 BUFFER = 8 << 20
 """Bytes of the file that a thread holds at a time: a quarter of the engine's own choice, and as fast."""
+STRICT = f"all_varchar = true, comment = '', buffer_size = {BUFFER}"
+"""A reading that refuses broken lines would otherwise look for comments, and leave out rows that begin with a #."""
 SURPRISE = "a value that is not of the type that the head of the file has"
 
 
@@ -80,7 +86,7 @@ class Csv:
         if not any(seen) or "DECIMAL" in {type_.partition("(")[0] for type_ in types.values()}:
             return None
         columns = (_strict(quoted(n), types[n], known) for n, known in zip(names, seen, strict=True))
-        return f"SELECT {', '.join(columns)} FROM read_csv(?, {self.dialect}, all_varchar = true, buffer_size = {BUFFER})"
+        return f"SELECT {', '.join(columns)} FROM read_csv(?, {self.dialect}, {STRICT})"
 
     def _from(self, keep_rejects: bool) -> str:
         keep = ", store_rejects = true" if keep_rejects else ", ignore_errors = true"
@@ -132,6 +138,19 @@ class Csv:
         self.con.execute("DROP TABLE IF EXISTS reject_errors")
         self.con.execute("DROP TABLE IF EXISTS reject_scans")
         return [(str(reason), str(line or "")[:500]) for reason, line in found]
+
+
+def unreadable(file: Path, error: duckdb.Error, where: str) -> SourceDamaged:
+    """The error for a file that the engine can't make out as CSV."""
+    with file.open("rb") as stream:
+        if stream.read(2) in WIDE_MARKS:
+            return SourceDamaged(f"{file.name!r} is in UTF-16; CSV is read in UTF-8", where=where,
+                                 hint="Save it in UTF-8, or as a workbook.")
+    if "Error when sniffing" in str(error):
+        return SourceDamaged(f"{file.name!r} can't be read as csv: no delimiter and quotes fit its lines", where=where,
+                             hint="Look for a quote that is not closed and for lines that end in two ways, or set delimiter.")
+    return SourceDamaged(f"{file.name!r} can't be read as csv: {str(error).partition(chr(10))[0][:200]}", where=where,
+                         hint="Look at that line, or save the file anew.")
 
 
 def _cast(column: str, type_: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from intendant.errors import SourceDamaged
 from intendant.sources.wire.envelope import learn, split
 from intendant.sources.wire.kinds import Kinds
+from intendant.sources.wire.query import literal
 from intendant.sources.wire.rows import JsonRows, Reject
 
 __all__ = ["document_tables"]
@@ -80,7 +81,7 @@ def _blocks(head: bytes, stream: pa.NativeFile) -> Iterator[bytes]:
 def _streamed(con: duckdb.DuckDBPyConnection, file: str) -> Iterator[pa.Table]:
     """A list too large to hold: DuckDB streams it; one broken row refuses the file."""
     read = "read_json(?, format = 'array', sample_size = -1, records = true, map_inference_threshold = -1)"
-    reader = con.execute(f"SELECT * FROM {read}", [file]).to_arrow_reader(100_000)
+    reader = con.execute(f"SELECT * FROM {read}", [literal(file)]).to_arrow_reader(100_000)
     yield from (pa.Table.from_batches([batch]) for batch in reader if batch.num_rows)
 
 

@@ -124,14 +124,18 @@ def _joined(values: Sequence[Json]) -> str:
 
 def _different(names: Sequence[str]) -> tuple[str, ...]:
     """Names that come twice, in whatever case, get a number behind them, as those of CSV files do."""
-    taken = {name.lower() for name in names if name}
-    seen: set[str] = set()
+    taken, seen = {name.lower() for name in names if name}, set[str]()
+    numbers: dict[str, int] = {}
     out = []
     for name in names:
-        new, n = name, 0
-        while new and new.lower() in seen | (taken if n else set()):
-            n += 1
-            new = f"{name}_{n}"
-        seen.add(new.lower())
+        new, n = name, numbers.get(name.lower(), 0)
+        if new.lower() in seen:
+            while new.lower() in taken:
+                n += 1
+                new = f"{name}_{n}"
+            numbers[name.lower()] = n
+        if name:
+            seen.add(name.lower())
+            taken.add(new.lower())
         out.append(new)
     return tuple(out)

@@ -17,6 +17,8 @@ OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0 "
 CALC = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0 "
 LONG = re.compile(r"-?\d{16,}$")
 LONGEST_ERROR = 40
+MOST_DIGITS = 12
+"""Of a count of rows or columns, which is too large long before."""
 
 
 def ods_survey(chunks: Iterable[bytes], sheet: str, name: str, where: str) -> Survey:
@@ -109,4 +111,4 @@ class _Reader:
 
 def _number(attributes: Mapping[str, str], name: str) -> int:
     value = attributes.get(TABLE + name, "1")
-    return max(1, int(value)) if value.isdecimal() else 1
+    return max(1, int(value[:MOST_DIGITS])) if value.isdecimal() else 1

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from intendant.types import Json, ReadRequest
 
-__all__ = ["condition", "quoted", "values_of"]
+__all__ = ["condition", "literal", "quoted", "values_of"]
 
 
 def quoted(name: str) -> str:
     """An SQL identifier that stands for exactly this name."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(path: str) -> str:
+    """A path for the engine's readers that stands for this file alone, which a[1].csv otherwise does for a1.csv."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 def condition(request: ReadRequest, names: Collection[str], newer: str = "{column} > ?") -> str:

@@ -32,6 +32,7 @@ Reject = Callable[[str, str], None]
 
 MOST_POISON = 0.10
 FILE_BYTES = 4 << 20
+KEYLESS = "an object without a key"
 SUSPECTS = (b"NaN", b"Infinity", b"\\u0000")
 SHAPE = (f"format='array', maximum_object_size=268435456, maximum_depth={DEEPEST}, map_inference_threshold=-1, "
          "records=true, sample_size=-1, dateformat='no %d', timestampformat='no %d'")
@@ -107,6 +108,8 @@ class JsonRows:
             return table
         clean = [_salvaged(array, reject, where) for array in clean]
         clean = [array for array in clean if array != b"[]"]
+        if clean and _keyless(clean):
+            raise SourceDamaged(f"Each row of a page is {KEYLESS}", where=where, hint="Look at what the source sends.")
         return self._parse(clean) if clean else pa.table({})
 
     def _objects(self, texts: Sequence[bytes]) -> tuple[pa.Table, list[tuple[int, str]]]:
@@ -123,6 +126,8 @@ class JsonRows:
         if table is None:  # what is wrong can't be told from outside
             bad = {i: reason for i, text in enumerate(texts) if (reason := fault(text))}
             good = [text for i, text in enumerate(texts) if i not in bad]
+            if _keyless(good):
+                good, bad = [], {i: bad.get(i, KEYLESS) for i in range(len(texts))}
             table = self._parse(_arrays(good)) if good else pa.table({})
         return table, sorted(bad.items())
 
@@ -245,6 +250,11 @@ def _decodes(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return not too_deep(text)
+
+
+def _keyless(objects: Sequence[bytes]) -> bool:
+    """Whether good objects (or lists of them) have no key at all: nothing says which columns they are rows of."""
+    return not any(b'"' in text for text in objects)
 
 
 def _empty(array: bytes) -> bool:

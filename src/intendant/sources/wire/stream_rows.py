@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from intendant.types import Json
 __all__ = ["METADATA", "StreamRows", "letter"]
 
 METADATA = ("partition", "offset", "timestamp", "key", "headers")
+LAST_MOMENT = (2**63 - 1) // 1000
+"""Milliseconds that are a moment in microseconds; who writes nanoseconds in their place is beyond it."""
 HEADERS = pa.map_(pa.string(), pa.string())
 TYPES: Mapping[str, pa.DataType] = {
     "partition": pa.int32(), "offset": pa.int64(), "timestamp": pa.timestamp("ms"), "key": pa.string(), "headers": HEADERS}
@@ -57,8 +60,15 @@ class StreamRows:
 
 def _facts(message: Message) -> tuple[Json, ...]:
     """The values of METADATA."""
-    headers = [(name, None if value is None else shown(value)[0]) for name, value in message.headers() or ()]
-    return message.partition(), message.offset(), moment(message), shown_key(message), headers or None
+    return message.partition(), message.offset(), moment(message), shown_key(message), _headers(message) or None
+
+
+def _headers(message: Message) -> list[tuple[str, str | None]]:
+    """The headers as a map has them: the values of a name that comes several times are a list in JSON."""
+    found: dict[str, list[str | None]] = {}
+    for name, value in message.headers() or ():
+        found.setdefault(name, []).append(None if value is None else shown(value)[0])
+    return [(name, values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)) for name, values in found.items()]
 
 
 def letter(message: Message, reason: str) -> dict[str, Json]:
@@ -69,9 +79,9 @@ def letter(message: Message, reason: str) -> dict[str, Json]:
 
 
 def moment(message: Message) -> int | None:
-    """When the message was written, in milliseconds since 1970, UTC; None where it wasn't said."""
+    """When the message was written, in milliseconds since 1970, UTC; None where it wasn't said, or is beyond all calendars."""
     _, at = message.timestamp()
-    return at if at is not None and at >= 0 else None
+    return at if at is not None and 0 <= at <= LAST_MOMENT else None
 
 
 def shown_key(message: Message) -> str | None:
