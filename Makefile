@@ -28,7 +28,7 @@ demo: .venv/base.stamp
 	@$(PY) -m intendant.demo demo
 
 test: .venv/dev.stamp
-	@$(PY) -m pytest --numprocesses $$($(PY) -c 'import os; print(min(os.cpu_count() or 1, 3) + 1)') --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Spark is half a gigabyte: its tests have an environment of their own. `make test` skips them.
 test-spark: .venv-spark/spark.stamp
