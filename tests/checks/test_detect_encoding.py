@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from intendant.catalog import Catalog, Table
@@ -226,6 +226,7 @@ def test_a_mended_text_has_nothing_left_to_mend(value: str, doubtful: bool) -> N
     assert repair(once) == once
 
 
+@example("ášœ")
 @given(st.text(st.characters(categories=["Ll"], max_codepoint=0x17F), min_size=1))
 def test_words_without_punctuation_are_never_damaged(value: str) -> None:
     assert Repair(doubtful=True)(value) == value

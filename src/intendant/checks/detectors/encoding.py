@@ -231,7 +231,9 @@ def decoded(value: str, doubtful: bool = False) -> str:
 def read(spot: str) -> str:
     """The bytes that the characters were, as UTF-8; "" when they are none, or no character that exists."""
     out = bytes(BYTES[c] for c in spot).decode("utf-8", "ignore")
-    return "" if len(out) != 1 or unicodedata.category(out) in ("Cn", "Co") else out
+    if len(out) != 1 or unicodedata.category(out) in ("Cn", "Co") or (spot.isalpha() and not out.isalnum()):
+        return ""  # letters alone are no damaged sign: ášœ isn't ᚜
+    return out
 
 
 def certainty(m: re.Match[str]) -> int:
