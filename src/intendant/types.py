@@ -30,6 +30,7 @@ __all__ = [
     "Stamp",
     "Status",
     "Step",
+    "in_bytes",
     "split_table",
 ]
 
@@ -283,3 +284,12 @@ class Result:
         if self.changes is None:
             del out["changes"]
         return out
+
+
+def in_bytes(size: float) -> str:
+    """So many bytes for people, with a unit that keeps it short: 1.2 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from intendant.agents.storage import StorageAgent, human
+from intendant.agents.storage import StorageAgent
 from intendant.catalog import Catalog
 from intendant.language import parse, print_plan
+from intendant.types import in_bytes
 
 VACUUM = {"kind": "vacuum", "table": "orders", "bytes": 100, "versions": 3, "kept_versions": 9}
 ARCHIVE = {
@@ -64,4 +65,4 @@ def test_with_nothing_to_free_it_names_the_quota() -> None:
     ("size", "said"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e15, "3,000.0 TB")]
 )
 def test_sizes_read_well(size: float, said: str) -> None:
-    assert human(size) == said
+    assert in_bytes(size) == said

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from intendant.app import Intendant
 from intendant.catalog import Catalog, Table
 from intendant.engines.duckdb import DuckDB
 from intendant.engines.spark import Spark
@@ -27,7 +28,7 @@ from intendant.language import parse
 from intendant.operators._compile import Typing, apply, reads_of, sql_text
 from intendant.types import Column, Snapshot, Stamp
 
-__all__ = ["LIGHT", "MISSING", "Pair", "alike", "killed_while_writing", "numbers_table"]
+__all__ = ["LIGHT", "MISSING", "Pair", "alike", "asked_at_once", "killed_while_writing", "numbers_table"]
 
 MISSING = (
     "pyspark isn't installed: pip install 'intendant[spark]'" if importlib.util.find_spec("pyspark") is None
@@ -190,3 +191,20 @@ def killed_while_writing(workspace: Path, kill: Callable[[], None]) -> Iterator[
     finally:
         struck.set()
         thread.join()
+
+
+def asked_at_once(app: Intendant, rows: int) -> None:
+    """Four threads ask the worker about `numbers` of so many rows at once; each gets its own answer."""
+    worker, snapshot = app.engine.worker, app.lake.snapshot("numbers")
+    assert worker is not None
+    found: dict[int, object] = {}
+
+    def ask(at: int) -> None:
+        found[at] = worker.rows(f"SELECT sum(v) + {at} AS s FROM main.numbers", {"numbers": snapshot})[1]
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {i: [(sum(range(rows)) + i,)] for i in range(4)}

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.engines.spark_bench import MISSING, killed_while_writing, numbers_table
+from tests.engines.spark_bench import MISSING, asked_at_once, killed_while_writing, numbers_table
 
 from intendant.app import Intendant
 from intendant.engines import spark_session
@@ -195,16 +194,5 @@ def test_a_server_of_an_old_version_is_refused_with_both_versions(tmp_path: Path
 
 
 def test_two_steps_at_once_share_the_session_and_see_only_their_own_tables(shop: Intendant) -> None:
-    worker, snapshot = shop.engine.worker, shop.lake.snapshot("numbers")
-    found: dict[int, object] = {}
-
-    def ask(at: int) -> None:
-        found[at] = worker.rows(f"SELECT sum(v) + {at} AS s FROM main.numbers", {"numbers": snapshot})[1]
-
-    threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {i: [(sum(range(30_000)) + i,)] for i in range(4)}
+    asked_at_once(shop, 30_000)
     assert spark_session._Shared.users == 1

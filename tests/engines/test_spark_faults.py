@@ -7,12 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.spark_bench import MISSING, killed_while_writing, numbers_table
+from tests.engines.spark_bench import MISSING, asked_at_once, killed_while_writing, numbers_table
 
 from intendant.app import Intendant
 from intendant.engines import spark_session
@@ -63,18 +62,7 @@ def test_a_java_process_that_is_killed_in_a_step_publishes_nothing_and_the_next_
 
 @needs_spark
 def test_steps_at_once_see_only_their_own_tables(shop: Intendant) -> None:
-    worker, snapshot = shop.engine.worker, shop.lake.snapshot("numbers")
-    found: dict[int, object] = {}
-
-    def ask(at: int) -> None:
-        found[at] = worker.rows(f"SELECT sum(v) + {at} AS s FROM main.numbers", {"numbers": snapshot})[1]
-
-    threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {i: [(sum(range(ROWS)) + i,)] for i in range(4)}
+    asked_at_once(shop, ROWS)
     assert spark_session._Shared.users == 1
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from intendant import Intendant
 from intendant.catalog import Catalog
-from intendant.faces.terminal import amount, cost_said
+from intendant.faces.terminal import cost_said
 from intendant.language import parse
 from intendant.operators._compile import Typing, apply, reads_of
 from intendant.run.budget import storage
 from intendant.run.changes import changes
 from intendant.run.cost import needed_columns, read_bytes, sized, whole_of
 from intendant.run.prepare import prepare
+from intendant.types import in_bytes
 
 ROWS = 60_000
 PLANS = (
@@ -191,6 +192,6 @@ def test_the_cost_is_said_in_a_line(app: Intendant) -> None:
     assert line.startswith("cost: reads ") and "(60,000 rows), writes " in line and line.endswith(" s")
     blind = {**said["cost"], "unknown": 1, "seconds": None}
     assert cost_said(blind).endswith("in the lake then, without what 1 of its steps brings")
-    assert [amount(n) for n in (0, 999, 1_000, 470_643, 12e6, 3.4e9, 5e12, 7.2e15)] == [
+    assert [in_bytes(n) for n in (0, 999, 1_000, 470_643, 12e6, 3.4e9, 5e12, 7.2e15)] == [
         "0 B", "999 B", "1.0 kB", "471 kB", "12.0 MB", "3.4 GB", "5.0 TB", "7,200.0 TB"
     ]  # fmt: skip

@@ -14,9 +14,9 @@ from intendant.engines.base import Reader, quoted
 from intendant.language.grammar import grammar
 from intendant.language.to_sql import kind_of_type
 from intendant.operators.base import table_sql
-from intendant.types import Column, Snapshot
+from intendant.types import Column, Snapshot, in_bytes
 
-__all__ = ["LEAST", "MOST", "TARGET", "Chosen", "Spread", "chosen", "human", "spreads"]
+__all__ = ["LEAST", "MOST", "TARGET", "Chosen", "Spread", "chosen", "spreads"]
 
 TARGET = 128_000_000
 """Bytes that a partition should hold, as they lie on the disk."""
@@ -55,7 +55,7 @@ def chosen(columns: Sequence[Column], rows: int, size: int, spread: Mapping[str,
     parts, said = partitions(rows, size, spread, asked, kinds)
     sort, by = order(columns, kinds, spread, asked, parts)
     why = "; ".join(x for x in (f"sort by {', '.join(sort)}: {by}" if sort else by, said) if x)
-    return Chosen(parts, sort, f"{why}; {human(size)}")
+    return Chosen(parts, sort, f"{why}; {in_bytes(size)}")
 
 
 def order(
@@ -106,7 +106,7 @@ def partitions(
     weight, _, key, s = max(fitting, key=lambda f: f[:3])
     key = key if "(" in key else written(key)
     known = "queries filter it" if weight else "by time"
-    return (key,), f"partition by {key}: {known}, {s.distinct} parts of about {human(size / s.distinct)}"
+    return (key,), f"partition by {key}: {known}, {s.distinct} parts of about {in_bytes(size / s.distinct)}"
 
 
 def spreads(engine: Reader, snapshot: Snapshot, asked: Asked) -> dict[str, Spread]:
@@ -146,12 +146,3 @@ def counted(engine: Reader, snapshot: Snapshot, keys: Mapping[str, str]) -> dict
 def written(column: str) -> str:
     """A column's name as it stands in a plan."""
     return grammar().kinds["column"].write(column)
-
-
-def human(size: float) -> str:
-    """Bytes for people: 1.2 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:,.1f} {unit}" if unit != "B" else f"{size:,.0f} B"
-        size /= 1000
-    return f"{size:,.1f} TB"

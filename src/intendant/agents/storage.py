@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from intendant.agents.base import Agent, Decision
 from intendant.catalog import Catalog
 from intendant.language.grammar import grammar
-from intendant.types import Json
+from intendant.types import Json, in_bytes
 
 __all__ = ["Offer", "StorageAgent"]
 
@@ -53,13 +53,13 @@ class StorageAgent(Agent):
 def said(c: Mapping[str, Json]) -> tuple[str, str]:
     """The plan of a candidate, and why."""
     kinds = grammar().kinds
-    table, size = kinds["table"].write(c["table"]), human(c["bytes"])
+    table, size = kinds["table"].write(c["table"]), in_bytes(c["bytes"])
     if c["kind"] == "vacuum":
         why = f"frees {size}: {c['kept_versions']} versions are kept, the last {c['versions']} would be"
         return f"retain {table} versions {c['versions']}", why
     after = f"retain {table} versions 1\nretain {table} versions {c.get('policy') or LAST_VERSIONS}"
     if c["kind"] == "compact":
-        why = f"frees {size}: {c['files']} small files, of {human(c['live'])}, take {human(c['packed'])} in large ones"
+        why = f"frees {size}: {c['files']} small files, of {in_bytes(c['live'])}, take {in_bytes(c['packed'])} in large ones"
         return f"optimize {table} for storage\n{after}", f"{why}; earlier versions go"
     if c["kind"] == "archive":
         by = kinds["column"].write(c["column"])
@@ -73,12 +73,3 @@ def reading(c: Mapping[str, Json]) -> str:
     if not c["queries"]:
         return "no query is known that reads them"
     return f"{c['readers']} of {c['queries']} known queries may read them"
-
-
-def human(size: float) -> str:
-    """Bytes for people: 1.2 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:,.1f} {unit}" if unit != "B" else f"{size:,.0f} B"
-        size /= 1000
-    return f"{size:,.1f} TB"

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from intendant.types import Json, Question
+from intendant.types import Json, Question, in_bytes
 
 __all__ = [
     "Progress",
@@ -216,17 +216,9 @@ def cost_said(c: Mapping[str, Json]) -> str:
     """What a plan costs, in a line."""
     known = "" if not c["unknown"] else f", without what {c['unknown']} of its steps bring{'s' if c['unknown'] == 1 else ''}"
     took = "" if not c["seconds"] else f"; {c['seconds'][0]:.1f} to {c['seconds'][1]:.1f} s"
-    read, written = (f"{amount(c[f'bytes_{w}'])} ({c[f'rows_{w}']:,} rows)" for w in ("read", "written"))
-    return f"cost: reads {read}, writes {written}, {amount(c['bytes_stored'])} in the lake then{known}{took}"
+    read, written = (f"{in_bytes(c[f'bytes_{w}'])} ({c[f'rows_{w}']:,} rows)" for w in ("read", "written"))
+    return f"cost: reads {read}, writes {written}, {in_bytes(c['bytes_stored'])} in the lake then{known}{took}"
 
-
-def amount(size: float) -> str:
-    """So many bytes, with a unit that keeps it short."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
 
 
 def show_change(t: Mapping[str, Json]) -> None:

@@ -199,16 +199,20 @@ class Remote:
 
     def read(self, key: str) -> tuple[str, object] | None:
         def ask() -> tuple[str, object] | None:
-            with self._asking(key):
-                try:
-                    content, etag = self.bucket.get(self.prefix + key)
-                except Failure as failure:
-                    if failure.kind == "missing":
-                        return None
-                    raise
-            return content.decode("utf-8"), etag
+            got = self._got(key)
+            return None if got is None else (got[0].decode("utf-8"), got[1])
 
         return self._once("read", key, ask)
+
+    def _got(self, key: str) -> tuple[bytes, str] | None:
+        """An object's content and mark; None when it isn't there."""
+        with self._asking(key):
+            try:
+                return self.bucket.get(self.prefix + key)
+            except Failure as failure:
+                if failure.kind == "missing":
+                    return None
+                raise
 
     def read_all(self, keys: Mapping[str, object]) -> dict[str, bytes]:
         found = {
@@ -223,15 +227,11 @@ class Remote:
         return found | {key: content for key, content in zip(new, got, strict=True) if content is not None}
 
     def _read(self, key: str) -> bytes | None:
-        with self._asking(key):
-            try:
-                content, etag = self.bucket.get(self.prefix + key)
-            except Failure as failure:
-                if failure.kind == "missing":
-                    return None
-                raise
-        self.cache.keep(_marked(key, etag), content)
-        return content
+        got = self._got(key)
+        if got is None:
+            return None
+        self.cache.keep(_marked(key, got[1]), got[0])
+        return got[0]
 
     def create(self, key: str, content: str) -> None:
         self._ready()

@@ -102,16 +102,17 @@ def load(
 def _load(app: Intendant, path: Path, file: Path, table: str, types: Mapping[str, str] | None) -> dict[str, Json]:
     if not table.strip() or "\0" in table:
         raise UsageError(f"{table!r} is no table name", hint="Give it a name.")
-    read_sql(file)  # says what is wrong with the path before anything is made
+    sql = read_sql(file, record=OBJECT)
     stamp = Stamp(f"load-{secrets.token_hex(6)}", "0")
     stage = app.lake.stage(table, stamp)
     try:
+        fixed = checked_types(app, file, types) if types else None
         try:
-            stage.add_sql(app.engine, read_sql(file, types and checked_types(app, file, types), record=OBJECT), {})
+            stage.add_sql(app.engine, read_sql(file, fixed, record=OBJECT) if fixed else sql, {})
         except EngineError as e:
             if "maximum_object_size" not in e.message:
                 raise
-            stage.add_sql(app.engine, read_sql(file, types and checked_types(app, file, types)), {})
+            stage.add_sql(app.engine, read_sql(file, fixed), {})
         changes = Gate(app.workspace, app.lake, app.engine).load(stage)
     except EngineError as e:
         stage.discard()

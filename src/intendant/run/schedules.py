@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["fire_due", "run_forever", "schedules"]
 
-MAKING = ("check", "ingest", "provision", "transform")
-"""Verbs that make tables."""
-
 
 def schedules(journal: Journal, now: datetime | None = None) -> list[dict[str, Json]]:
     """The schedules in force, the last one set for each target, with when each is next."""

@@ -17,7 +17,6 @@ TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
 ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)"
 ISO_DATE = f"^{DATE}$"
 ISO_MOMENT = f"^{DATE}{TIME}{ZONE}$"
-ISO_LOCAL = f"^{DATE}{TIME}$"
 ISO_MIXED = f"^{DATE}({TIME}{ZONE}?)?$"
 
 
